@@ -1,0 +1,93 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+
+/** The group role that holds every grant; the application logs in as a member of it. */
+export const APP_ROLE = 'customer_permissions_app';
+
+export interface MigrateOptions {
+  /** A login that owns the tables and may create roles. Straight to PostgreSQL: the runner's lock is a session lock. */
+  ownerUrl: string;
+  /** The application's login, made when it does not exist. */
+  appUser?: { name: string; password: string };
+}
+
+const migrationsDir = fileURLToPath(new URL('../../../migrations/', import.meta.url));
+
+/** Names of the migrations this version of the code needs, in order. */
+export async function listMigrations(): Promise<string[]> {
+  const files = await readdir(migrationsDir);
+  return files
+    .filter((file) => /^\d{4}_.+\.sql$/.test(file))
+    .sort()
+    .map((file) => file.replace(/\.sql$/, ''));
+}
+
+async function loadMigrations(): Promise<Record<string, Migration>> {
+  const migrations: Record<string, Migration> = {};
+  for (const name of await listMigrations()) {
+    const text = await readFile(join(migrationsDir, `${name}.sql`), 'utf8');
+    migrations[name] = {
+      up: async (db) => {
+        // A long reader must not queue every other statement behind this DDL (reliability rule S24).
+        await sql`set local lock_timeout = '3s'`.execute(db);
+        await sql.raw(text).execute(db);
+      },
+    };
+  }
+  return migrations;
+}
+
+/**
+ * Brings the schema up to date and the roles into being. Two at once: one applies, the other waits and finds nothing.
+ * @returns the names of the migrations applied by this call
+ */
+export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
+  const pool = new pg.Pool({ connectionString: options.ownerUrl, max: 2 });
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await ensureRole(pool, APP_ROLE, 'nologin');
+    const migrator = new Migrator({ db, provider: { getMigrations: loadMigrations } });
+    const { error, results } = await migrator.migrateToLatest();
+    if (error) throw error;
+    await pool.query(`grant select on kysely_migration to ${APP_ROLE}`);
+    if (options.appUser) await provisionLogin(pool, options.appUser);
+    return { applied: (results ?? []).filter((r) => r.status === 'Success').map((r) => r.migrationName) };
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function ensureRole(pool: pg.Pool, role: string, attributes: string): Promise<void> {
+  const { rowCount } = await pool.query('select from pg_roles where rolname = $1', [role]);
+  if (rowCount) return;
+  try {
+    await pool.query(`create role ${pg.escapeIdentifier(role)} ${attributes}`);
+  } catch (error) {
+    // Roles belong to the cluster: another database's migration may have made it between the two statements.
+    const code = error instanceof pg.DatabaseError ? error.code : undefined;
+    if (code !== '42710' && code !== '23505') throw error;
+  }
+}
+
+async function provisionLogin(pool: pg.Pool, user: { name: string; password: string }): Promise<void> {
+  const name = pg.escapeIdentifier(user.name);
+  await ensureRole(pool, user.name, `login password ${pg.escapeLiteral(user.password)}`);
+  const member = await pool.query('select pg_has_role($1, $2, $3) as member', [user.name, APP_ROLE, 'usage']);
+  if (!member.rows[0].member) await pool.query(`grant ${APP_ROLE} to ${name}`);
+  const { rows } = await pool.query('select current_setting($1)::int as version', ['server_version_num']);
+  // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
+  // plan is made anew at every execution of an array statement.
+  const settings: Record<string, string> = {
+    lock_timeout: '1s',
+    statement_timeout: '2s',
+    idle_in_transaction_session_timeout: '5s',
+    plan_cache_mode: 'force_generic_plan',
+    ...(rows[0].version >= 170000 && { transaction_timeout: '5s' }),
+  };
+  for (const [setting, value] of Object.entries(settings)) {
+    await pool.query(`alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`);
+  }
+}
