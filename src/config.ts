@@ -1,0 +1,238 @@
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+
+const port = (description: string, value: number) =>
+  Type.Integer({ description, default: value, minimum: 0, maximum: 65535 });
+
+/**
+ * Every setting of the service. A setting is read from the flag `--name-in-kebab-case`, else from the environment variable
+ * NAME_IN_UPPER_CASE, else it has the default; lists are comma-separated.
+ */
+export const Settings = Type.Object({
+  databaseUrl: Type.Optional(
+    Type.String({
+      description: 'PostgreSQL 15 or newer, as the application login. Absent: the embedded server, for trying out.',
+      pattern: '^postgres(ql)?://',
+    }),
+  ),
+  migrationDatabaseUrl: Type.Optional(
+    Type.String({
+      description: 'The same database as the login that owns the tables, not through a pooler; `migrate` needs it.',
+      pattern: '^postgres(ql)?://',
+    }),
+  ),
+  dataDir: Type.String({ description: 'Where the embedded server and generated keys are kept.', default: '.data' }),
+  host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1' }),
+  port: port('Port of the API.', 3000),
+  metricsHost: Type.String({ description: 'Address of /metrics.', default: '127.0.0.1' }),
+  metricsPort: port('Port of /metrics; 0: any free one.', 9464),
+  publicUrl: Type.Optional(
+    Type.String({
+      description: 'Origin that absolute links (ARM nextLink, discovery) start with. Default: the address listened on.',
+      pattern: '^https?://[^/]+$',
+    }),
+  ),
+  trustProxy: Type.Array(Type.String(), {
+    description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-* headers are believed.',
+    default: [],
+  }),
+  nodeEnv: Type.String({
+    description: '`production` refuses everything meant for development.',
+    default: 'development',
+  }),
+  secretKey: Type.Optional(
+    Type.String({
+      description:
+        '32 random bytes in base64: signs continuation tokens, seals stored replies. Needed with DATABASE_URL; the same on every instance.',
+      pattern: '^[A-Za-z0-9+/]{43}=$',
+    }),
+  ),
+  identity: Type.Optional(
+    Type.Union([Type.Literal('built-in'), Type.Literal('external')], {
+      description:
+        'Who issues tokens. Default: `external` when TOKEN_ISSUERS is set, else `built-in` (development only).',
+    }),
+  ),
+  tokenIssuers: Type.Array(Type.String({ pattern: '^https?://\\S+ https?://\\S+$' }), {
+    description:
+      'Accepted issuers, each as `issuer jwks-uri`; `{tenantid}` in the issuer stands for the tid of the token.',
+    default: [],
+  }),
+  tokenAudiences: Type.Array(Type.String(), { description: 'Accepted `aud` values.', default: [] }),
+  tokenAlgorithms: Type.Array(Type.Union([Type.Literal('RS256'), Type.Literal('ES256')]), {
+    description: 'Accepted signature algorithms: RS256, ES256.',
+    default: [],
+  }),
+  roleMap: Type.Array(Type.String({ pattern: '^[^=,]+=(AdminAgent|SalesAgent|HelpDeskAgent)$' }), {
+    description: 'Values of the roles, groups or wids claim and the partner role each gives, as `value=Role`.',
+    default: [
+      'AdminAgents=AdminAgent',
+      'SalesAgents=SalesAgent',
+      'HelpdeskAgents=HelpDeskAgent',
+      'HelpDeskAgents=HelpDeskAgent',
+    ],
+  }),
+  requireMfa: Type.Boolean({
+    description: 'Refuse App+User tokens of partners without `mfa` in `amr`.',
+    default: false,
+  }),
+  demo: Type.Optional(
+    Type.Boolean({ description: 'Load the demo tenant once. Default: only into the embedded server.' }),
+  ),
+  purchaserRoles: Type.Array(Type.Union([Type.Literal('owner'), Type.Literal('reservation-purchaser')]), {
+    description: 'Built-in roles that make a customer user a buyer: owner, reservation-purchaser.',
+    default: ['owner'],
+    minItems: 1,
+  }),
+  sandbox: Type.Boolean({
+    description: 'Integration sandbox: customers can be deleted.',
+    default: false,
+  }),
+  poolMax: Type.Integer({
+    description: 'Database connections per process.',
+    default: 10,
+    minimum: 1,
+    maximum: 1000,
+  }),
+  preparedStatements: Type.Boolean({
+    description: 'Use prepared statements; false behind PgBouncer before 1.21 in transaction mode.',
+    default: true,
+  }),
+  requestsPerMinute: Type.Integer({
+    description: 'Requests per partner and minute; 0: no limit.',
+    default: 6000,
+    minimum: 0,
+  }),
+  switchesPerMinute: Type.Integer({
+    description: 'Permissions switched on per partner and minute; 0: no limit.',
+    default: 60,
+    minimum: 0,
+  }),
+  drainSeconds: Type.Optional(
+    Type.Integer({
+      description: 'How long requests are still taken after SIGTERM. Default: 5 in production, else 0.',
+      minimum: 0,
+      maximum: 300,
+    }),
+  ),
+  logLevel: Type.Union(
+    [
+      Type.Literal('fatal'),
+      Type.Literal('error'),
+      Type.Literal('warn'),
+      Type.Literal('info'),
+      Type.Literal('debug'),
+      Type.Literal('silent'),
+    ],
+    { description: 'fatal, error, warn, info, debug or silent.', default: 'info' },
+  ),
+});
+
+export type SettingName = keyof typeof Settings.properties;
+
+export type Config = Readonly<
+  Static<typeof Settings> & {
+    production: boolean;
+    identity: 'built-in' | 'external';
+    demo: boolean;
+    drainSeconds: number;
+  }
+>;
+
+/** A setting is missing, wrong or contradicts another. The message is one sentence that names it. */
+export class ConfigError extends Error {}
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+
+/** `databaseUrl` -> `--database-url`. */
+export const flagOf = (name: SettingName) => `--${kebab(name)}`;
+/** `databaseUrl` -> `DATABASE_URL`. */
+export const variableOf = (name: SettingName) => kebab(name).replaceAll('-', '_').toUpperCase();
+export const settingNames = Object.keys(Settings.properties) as SettingName[];
+
+function parse(name: SettingName, text: string): unknown {
+  const schema = Settings.properties[name] as { type?: string };
+  if (schema.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  if (schema.type === 'integer') return /^\d{1,9}$/.test(text) ? Number(text) : text;
+  if (schema.type === 'array')
+    return text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+  return text;
+}
+
+/**
+ * @param environment e.g. `process.env`; an empty variable counts as absent
+ * @param flags values by setting name, as given on the command line
+ * @throws ConfigError
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Partial<Record<SettingName, string>>> = {},
+): Config {
+  const given: Record<string, unknown> = {};
+  for (const name of settingNames) {
+    const text = flags[name] ?? (environment[variableOf(name)] || undefined);
+    const schema = Settings.properties[name] as { default?: unknown };
+    if (text !== undefined) given[name] = parse(name, text);
+    else if (schema.default !== undefined) given[name] = schema.default;
+  }
+  for (const name of settingNames) {
+    if (given[name] === undefined || Value.Check(Settings.properties[name], given[name])) continue;
+    const shown = /secret|url/i.test(name) ? '' : ` (given: ${JSON.stringify(given[name])})`;
+    throw new ConfigError(`${variableOf(name)} is not valid${shown}: ${describe(name)}`);
+  }
+  return Object.freeze(complete(given as Static<typeof Settings>));
+}
+
+/** The description of a setting, as README's table shows it. */
+export function describe(name: SettingName): string {
+  return (Settings.properties[name] as { description?: string }).description ?? '';
+}
+
+function complete(given: Static<typeof Settings>): Config {
+  const production = given.nodeEnv === 'production';
+  const identity = given.identity ?? (given.tokenIssuers.length > 0 ? 'external' : 'built-in');
+  if (identity === 'built-in') {
+    if (production) {
+      throw new ConfigError(
+        'TOKEN_ISSUERS is missing: NODE_ENV=production does not run the built-in issuer, name the issuers whose tokens are accepted.',
+      );
+    }
+    if (given.tokenIssuers.length > 0) {
+      throw new ConfigError('IDENTITY=built-in contradicts TOKEN_ISSUERS: leave one of the two out.');
+    }
+  } else {
+    for (const name of ['tokenIssuers', 'tokenAudiences', 'tokenAlgorithms'] as const) {
+      if (given[name].length === 0) {
+        throw new ConfigError(
+          `${variableOf(name)} is missing: without it tokens could not be checked. ${describe(name)}`,
+        );
+      }
+    }
+  }
+  if (production && !given.databaseUrl) {
+    throw new ConfigError(
+      'DATABASE_URL is missing: the embedded server is for trying out, NODE_ENV=production does not run it.',
+    );
+  }
+  if (given.databaseUrl && !given.secretKey && (production || identity === 'external')) {
+    throw new ConfigError(
+      'SECRET_KEY is missing: with DATABASE_URL set it has to be given, e.g. from `openssl rand -base64 32`.',
+    );
+  }
+  if (given.migrationDatabaseUrl && !given.databaseUrl) {
+    throw new ConfigError('DATABASE_URL is missing: MIGRATION_DATABASE_URL alone does not name the application login.');
+  }
+  if (production && given.demo) {
+    throw new ConfigError('DEMO=true contradicts NODE_ENV=production: the demo tenant is for trying out.');
+  }
+  return {
+    ...given,
+    production,
+    identity,
+    demo: given.demo ?? !given.databaseUrl,
+    drainSeconds: given.drainSeconds ?? (production ? 5 : 0),
+  };
+}

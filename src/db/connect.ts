@@ -1,0 +1,148 @@
+import type { Kysely } from 'kysely';
+import pg from 'pg';
+import { classifyFailure } from '../errors/from-postgres.js';
+import { isUuid } from '../lib/uuid.js';
+import { kyselyOn } from './connection-kysely.js';
+import type { Database } from './tables.js';
+
+declare const bound: unique symbol;
+declare const writing: unique symbol;
+
+/** A transaction that is bound to one partner: row-level security shows that partner's rows and no others. */
+export type Reading = Kysely<Database> & { readonly [bound]: true };
+/** A bound transaction that may write and lock. */
+export type Tx = Reading & { readonly [writing]: true };
+
+/**
+ * Names a statement whose outcome is looked at only after COMMIT has been sent, so that both travel in one flight. When
+ * it fails, PostgreSQL answers the COMMIT with ROLLBACK and the error is thrown.
+ */
+export type CommitWith = (statement: Promise<unknown>) => void;
+
+/** COMMIT was sent and its outcome did not come back. */
+export class CommitOutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('the outcome of COMMIT is not known', { cause });
+    this.name = 'CommitOutcomeUnknown';
+  }
+}
+
+export interface ConnectOptions {
+  url: string;
+  /** Connections at the most; a request waits one second for one. */
+  poolMax: number;
+  /** False behind a transaction pooler without support for prepared statements (PgBouncer before 1.21). */
+  preparedStatements: boolean;
+  onIdleError: (error: Error) => void;
+}
+
+export interface DatabaseHandle {
+  /** Runs `work` in a read-only transaction of the partner. Repeated once when the connection breaks. */
+  read<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in a transaction of the partner and commits. It may run more than once (serialization failure, deadlock,
+   * broken connection before COMMIT), so it must have no effect outside the database.
+   * @throws CommitOutcomeUnknown when COMMIT was sent and not answered
+   */
+  write<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
+  /** Reads what is visible to a tenant before its partners are known: its own customer rows. */
+  readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
+  /** Reads which partners there are; nothing else of theirs is visible. */
+  readPartners<T>(work: (db: Reading) => Promise<T>): Promise<T>;
+  /** Runs one statement outside every partner; for health and start checks. */
+  query<R extends pg.QueryResultRow>(text: string): Promise<R[]>;
+  close(): Promise<void>;
+}
+
+const MAX_ATTEMPTS = 3;
+
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/** Connects lazily: the pool opens its first connection at the first transaction. */
+export function connect(options: ConnectOptions): DatabaseHandle {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolMax,
+    connectionTimeoutMillis: 1000,
+    keepAlive: true,
+    pipeline: true,
+  } as pg.PoolConfig);
+  // Without a listener a connection that breaks while idle ends the process.
+  pool.on('error', options.onIdleError);
+
+  async function attempt<T>(begin: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onError);
+    try {
+      const began = client.query(begin);
+      began.catch(() => {});
+      const deferred: Promise<unknown>[] = [];
+      let result: T;
+      try {
+        result = await work(kyselyOn(client, options.preparedStatements) as Tx, (statement) => {
+          statement.catch(() => {});
+          deferred.push(statement);
+        });
+        await began;
+      } catch (error) {
+        await Promise.allSettled([began, ...deferred]);
+        await client.query('rollback').catch((cause) => {
+          broken ??= cause;
+        });
+        // A failed BEGIN explains the failures behind it better than they do themselves.
+        await began;
+        throw error;
+      }
+      const committed = client.query('commit');
+      committed.catch(() => {});
+      const outcomes = await Promise.allSettled(deferred);
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      const commit = await committed.catch((cause) => {
+        broken ??= cause;
+        throw new CommitOutcomeUnknown(cause);
+      });
+      if (commit.command !== 'COMMIT') {
+        throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
+      }
+      return result;
+    } finally {
+      client.off('error', onError);
+      client.release(broken);
+    }
+  }
+
+  async function withRetry<T>(run: () => Promise<T>): Promise<T> {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await run();
+      } catch (error) {
+        const failure = error instanceof CommitOutcomeUnknown ? 'unexpected' : classifyFailure(error);
+        const again = failure === 'retry' ? attempts < MAX_ATTEMPTS : failure === 'unavailable' && attempts < 2;
+        if (!again) throw error;
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempts));
+      }
+    }
+  }
+
+  // The value is checked and inlined: SET takes no parameters, and only the command SET LOCAL (not set_config) reaches
+  // the workers on Citus.
+  const setLocal = (setting: string, id: string) => {
+    if (!isUuid(id)) throw new Error(`${setting} has to be a UUID`);
+    return `set local ${setting} = '${id}'`;
+  };
+
+  return {
+    read: (partnerId, work) =>
+      withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
+    write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
+    readTenant: (tenantId, work) =>
+      withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
+    readPartners: (work) => withRetry(() => attempt("begin read only; set local app.watch = 'on'", work)),
+    query: async (text) => (await pool.query(text)).rows,
+    close: () => pool.end(),
+  };
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+} from 'kysely';
+import type pg from 'pg';
+import type { Database } from './tables.js';
+
+/** How many statement texts are prepared per connection; further ones go unnamed, so that memory is bounded. */
+const MAX_NAMED_STATEMENTS = 500;
+const names = new Map<string, string>();
+
+function statementName(text: string): string | undefined {
+  let name = names.get(text);
+  if (name === undefined && names.size < MAX_NAMED_STATEMENTS) {
+    name = createHash('sha256').update(text).digest('base64url').slice(0, 22);
+    names.set(text, name);
+  }
+  return name;
+}
+
+class PipelinedConnection implements DatabaseConnection {
+  constructor(
+    private readonly client: pg.ClientBase,
+    private readonly prepare: boolean,
+  ) {}
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const name = this.prepare ? statementName(query.sql) : undefined;
+    const result = await this.client.query({
+      text: query.sql,
+      values: query.parameters as unknown[],
+      ...(name !== undefined && { name }),
+    });
+    return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
+  }
+
+  // biome-ignore lint/correctness/useYield: pipelined connections refuse cursors; long reads page by key instead.
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('a pipelined connection cannot stream; page by key');
+  }
+}
+
+class OneConnectionDriver implements Driver {
+  constructor(private readonly connection: DatabaseConnection) {}
+  async init(): Promise<void> {}
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return this.connection;
+  }
+  async releaseConnection(): Promise<void> {}
+  async beginTransaction(): Promise<void> {
+    throw new Error('transactions are begun by src/db/connect.ts, which binds the partner');
+  }
+  async commitTransaction(): Promise<void> {}
+  async rollbackTransaction(): Promise<void> {}
+  async destroy(): Promise<void> {}
+}
+
+const byClient = new WeakMap<pg.ClientBase, Kysely<Database>>();
+
+/**
+ * The Kysely of one pooled connection. Kysely's own transactions let one statement run at a time; this one sends
+ * statements as they are issued, so that those issued together travel in one flight.
+ */
+export function kyselyOn(client: pg.ClientBase, prepare: boolean): Kysely<Database> {
+  let db = byClient.get(client);
+  if (!db) {
+    db = new Kysely<Database>({
+      dialect: {
+        createAdapter: () => new PostgresAdapter(),
+        createDriver: () => new OneConnectionDriver(new PipelinedConnection(client, prepare)),
+        createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+        createQueryCompiler: () => new PostgresQueryCompiler(),
+      },
+    });
+    byClient.set(client, db);
+  }
+  return db;
+}

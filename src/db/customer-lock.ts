@@ -1,0 +1,36 @@
+import type { Selectable } from 'kysely';
+import { sql } from 'kysely';
+import type { Tx } from './connect.js';
+import type { CustomersTable } from './tables.js';
+
+/** The locked customer row. `log_seq` and `log_head` move on with every entry appended in this transaction. */
+export type LockedCustomer = Selectable<CustomersTable>;
+
+export interface CustomerLock {
+  customer: LockedCustomer | undefined;
+  /** The database's clock, read after the lock was granted: entries of a customer are in order of seq and of time. */
+  now: Date;
+}
+
+/**
+ * Locks one customer, the lock of everything its eligibility depends on. Closes the race in which a permission is
+ * switched on while the role or subscription that allows it goes away: both sides come through here first, so the later
+ * one sees what the earlier one committed. A lock on the rows that were read does not do: a suspension may be a row that
+ * is not there yet.
+ */
+export async function lockCustomer(tx: Tx, partnerId: string, customerId: string): Promise<CustomerLock> {
+  const [customer, clock] = await Promise.all([
+    tx
+      .selectFrom('customers')
+      .selectAll()
+      .where('partner_id', '=', partnerId)
+      .where('customer_id', '=', customerId)
+      .where('deleted_on', 'is', null)
+      .forUpdate()
+      .executeTakeFirst(),
+    sql<{ now: Date }>`select clock_timestamp() as now`.execute(tx),
+  ]);
+  const now = clock.rows[0]?.now;
+  if (!now) throw new Error('the database did not tell the time');
+  return { customer, now };
+}

@@ -1,0 +1,48 @@
+import pg from 'pg';
+
+/** What an error of the driver or the server means for whoever asked. */
+export type Failure =
+  /** Nothing happened and the same transaction may succeed when run again at once. */
+  | 'retry'
+  /** The connection or the server is gone; nothing happened (when it failed before COMMIT). */
+  | 'unavailable'
+  /** A lock or statement timeout: somebody else holds the row. */
+  | 'busy'
+  /** A unique key is taken. */
+  | 'conflict'
+  /** A bug or a wrong schema. */
+  | 'unexpected';
+
+const RETRY = new Set(['40001', '40P01']);
+const BUSY = new Set(['55P03', '57014']);
+const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '53300', '53100', '53200', '25006', '25P03', '25P04']);
+const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const LOST =
+  /Connection terminated|not queryable|Client was closed|timeout exceeded when trying to connect|connection timeout|Cannot use a pool after calling end/i;
+
+/** The table of reliability.md section 5, "Which errors may be retried", as corrected for Citus (08006, XX000). */
+export function classifyFailure(error: unknown): Failure {
+  if (error instanceof pg.DatabaseError) {
+    const code = error.code ?? '';
+    if (RETRY.has(code)) return 'retry';
+    if (BUSY.has(code)) return 'busy';
+    if (code === '23505') return 'conflict';
+    if (UNAVAILABLE.has(code) || code.startsWith('08')) return 'unavailable';
+    return 'unexpected';
+  }
+  if (error instanceof Error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if ((code && NETWORK.has(code)) || LOST.test(error.message)) return 'unavailable';
+    if (error instanceof AggregateError) return classifyFailure(error.errors[0]);
+  }
+  return 'unexpected';
+}
+
+/**
+ * The name of the violated constraint. Citus leaves the field empty and puts the name, with the number of a shard behind
+ * it, into the text.
+ */
+export function violatedConstraint(error: unknown): string | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined;
+  return error.constraint ?? /(?:constraint|index) "([^"]+?)(?:_\d{5,})?"/.exec(error.message)?.[1];
+}
