@@ -1,0 +1,134 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import findMyWay, { type HTTPMethod } from 'find-my-way';
+import { ApiError } from '../errors/api-error.js';
+import { classifyFailure } from '../errors/from-postgres.js';
+import { CommitOutcomeUnknown } from '../db/connect.js';
+import { type Face, faceOf } from '../http/face.js';
+import { uuidv4 } from '../lib/uuid.js';
+
+const SOURCE = 'CustomerPermissions';
+
+/** The body of a refusal in the shape of its face (partner-center 1.5 and 1.6, ARM's error envelope, OAuth 2.0 5.2). */
+export function errorBody(face: Face, error: ApiError): object {
+  if (face === 'arm') {
+    const details = error.data.map((message) => ({ code: error.armCode, message }));
+    return { error: { code: error.armCode, message: error.message, ...(details.length > 0 && { details }) } };
+  }
+  if (face === 'identity') return { error: error.armCode, error_description: error.message };
+  if (error.status === 429) return { statusCode: 429, message: error.message };
+  return { code: error.code, description: error.message, data: error.data, source: SOURCE };
+}
+
+const FRAMEWORK_ERRORS: Readonly<Record<string, () => ApiError>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () => new ApiError('PayloadTooLarge'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () => new ApiError('UnsupportedMediaType'),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: () =>
+    new ApiError('InvalidInput', { description: 'The body is not as long as Content-Length says.' }),
+  FST_ERR_BAD_URL: () => new ApiError('InvalidInput', { description: 'The address is not validly percent-encoded.' }),
+};
+
+/** Turns whatever was thrown into a refusal with a code; what is not known becomes a 500 whose cause is only logged. */
+export function toApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof CommitOutcomeUnknown) {
+    return new ApiError('OutcomeUnknown', { cause: error, headers: { 'Retry-After': '1' } });
+  }
+  const { code, validation, validationContext, statusCode } = error as Partial<FastifyError>;
+  if (validation) {
+    const where = validationContext ?? 'body';
+    return new ApiError('InvalidProperty', {
+      data: validation.map(({ instancePath, message, params, keyword }) => {
+        const extra = keyword === 'additionalProperties' ? `: ${JSON.stringify(params.additionalProperty)}` : '';
+        const allowed = keyword === 'enum' ? `: ${JSON.stringify(params.allowedValues)}` : '';
+        return `${where}${instancePath} ${message ?? 'is not valid'}${extra}${allowed}`.slice(0, 300);
+      }),
+    });
+  }
+  const known = code === undefined ? undefined : FRAMEWORK_ERRORS[code];
+  if (known) return known();
+  if (statusCode === 429) return new ApiError('TooManyRequests');
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new ApiError('InvalidInput');
+  if (statusCode === 503) return new ApiError('Unavailable', { cause: error, headers: { 'Retry-After': '5' } });
+  switch (classifyFailure(error)) {
+    case 'busy':
+    case 'retry':
+      return new ApiError('Busy', { cause: error, headers: { 'Retry-After': '1' } });
+    case 'unavailable':
+      return new ApiError('Unavailable', { cause: error, headers: { 'Retry-After': '2' } });
+    default:
+      return new ApiError('InternalError', { cause: error });
+  }
+}
+
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const refusal = toApiError(error);
+  if (refusal.status >= 500) request.log.error({ err: refusal.cause ?? refusal, requestId: request.requestId }, 'failed');
+  const cut = refusal.status === 413 || refusal.status === 408 ? { Connection: 'close' } : {};
+  return reply
+    .code(refusal.status)
+    .headers({ ...refusal.headers, ...cut })
+    .header('Content-Type', 'application/json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(errorBody(faceOf(request.url), refusal));
+}
+
+/** The only place where an error becomes a body, also for addresses without a route and methods without a handler. */
+export const errors = fp(
+  async (app) => {
+    const paths = findMyWay({ caseSensitive: false, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true });
+    const methodsOf = new Map<string, Set<string>>();
+    app.addHook('onRoute', ({ url, method }) => {
+      const key = url.toLowerCase().replace(/:[^/]+/g, ':');
+      let methods = methodsOf.get(key);
+      if (!methods) {
+        methods = new Set();
+        methodsOf.set(key, methods);
+        const allowed = methods;
+        paths.on('GET' as HTTPMethod, url, () => {}, allowed);
+      }
+      for (const name of [method].flat()) methods.add(name);
+    });
+    app.setErrorHandler(sendError);
+    app.setNotFoundHandler(async (request) => {
+      const path = request.url.split('?', 1)[0] ?? '/';
+      const allowed = paths.find('GET', path)?.store as Set<string> | undefined;
+      if (!allowed || allowed.has(request.method)) throw new ApiError('NotFound');
+      throw new ApiError('MethodNotAllowed', { headers: { Allow: [...allowed].sort().join(', ') } });
+    });
+  },
+  { name: 'errors' },
+);
+
+/**
+ * Answers what Node's HTTP parser refused, before there was a request: Fastify's `clientErrorHandler`. The face is not
+ * known there, so the Partner Center shape is used.
+ */
+export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const refusal =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new ApiError('HeadersTooLarge')
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new ApiError('RequestTimeout')
+        : new ApiError('InvalidInput', { description: 'The request is not valid HTTP.' });
+  const body = JSON.stringify(errorBody('partner-center', refusal));
+  const requestId = uuidv4();
+  socket.end(
+    [
+      `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+      'Content-Type: application/json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `MS-RequestId: ${requestId}`,
+      `MS-CorrelationId: ${requestId}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}

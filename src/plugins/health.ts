@@ -1,0 +1,50 @@
+import { Type } from 'typebox';
+import fp from 'fastify-plugin';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+
+const Health = Type.Object(
+  { status: Type.String(), reason: Type.Optional(Type.String()) },
+  { description: 'Whether the process can serve.', examples: [{ status: 'ok' }] },
+);
+
+export interface HealthOptions {
+  /** Resolves to undefined when requests can be served, else to why not; never rejects and takes at most a second. */
+  ready: () => Promise<string | undefined>;
+}
+
+const plugin: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { ready }) => {
+  const shared = { tags: ['Operation'], security: [] };
+  app.get(
+    '/livez',
+    {
+      config: { access: 'public' },
+      schema: {
+        ...shared,
+        operationId: 'getLiveness',
+        summary: 'Whether the process is alive',
+        description: 'Does not look at the database: a database that is down is no reason to restart the process.',
+        response: { 200: Health },
+      },
+    },
+    async () => ({ status: 'ok' }),
+  );
+  app.get(
+    '/readyz',
+    {
+      config: { access: 'public' },
+      schema: {
+        ...shared,
+        operationId: 'getReadiness',
+        summary: 'Whether requests can be served',
+        description: 'The database answers, its migrations are current, and the process is not shutting down.',
+        response: { 200: Health, 503: Health },
+      },
+    },
+    async (_request, reply) => {
+      const reason = await ready();
+      return reason === undefined ? { status: 'ok' } : reply.code(503).send({ status: 'unavailable', reason });
+    },
+  );
+};
+
+export const health = fp(plugin, { name: 'health', dependencies: ['authentication'] });

@@ -1,0 +1,53 @@
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { ApiError } from '../errors/api-error.js';
+
+/** @throws ApiError TooManyRequests when the caller's partner has switched on too many permissions this minute */
+export type SwitchLimit = (request: FastifyRequest) => Promise<void>;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    limitSwitches: SwitchLimit;
+  }
+}
+
+export interface LimitOptions {
+  /** Per partner; 0: no limit. */
+  requestsPerMinute: number;
+  /** Permissions switched on, per partner; 0: no limit. Each one lets a customer spend the partner's money. */
+  switchesPerMinute: number;
+}
+
+function tooMany(seconds: number): ApiError {
+  return new ApiError('TooManyRequests', {
+    description: `Rate limit is exceeded. Try again in ${seconds} seconds.`,
+    headers: { 'Retry-After': String(seconds) },
+  });
+}
+
+/** Limits by the verified tenant of the token, never by an address or a header (partner-center 1.6 has the answer). */
+export const limits = fp<LimitOptions>(
+  async (app, { requestsPerMinute, switchesPerMinute }) => {
+    const tenantOf = (request: FastifyRequest) => request.caller.tenantId;
+    await app.register(rateLimit, {
+      global: requestsPerMinute > 0,
+      hook: 'preParsing',
+      max: requestsPerMinute || 1,
+      timeWindow: '1 minute',
+      cache: 10_000,
+      allowList: (request) => request.is404 || request.routeOptions.config.access === 'public',
+      keyGenerator: tenantOf,
+      addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
+      addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
+      errorResponseBuilder: (_request, { ttl }) => tooMany(Math.max(1, Math.ceil(ttl / 1000))),
+    });
+    const check = app.createRateLimit({ max: switchesPerMinute || 1, timeWindow: '1 minute', keyGenerator: tenantOf });
+    app.decorate('limitSwitches', async (request) => {
+      if (switchesPerMinute === 0) return;
+      const verdict = await check(request);
+      if (!verdict.isAllowed && verdict.isExceeded) throw tooMany(Math.max(1, verdict.ttlInSeconds));
+    });
+  },
+  { name: 'limits', dependencies: ['authentication'] },
+);

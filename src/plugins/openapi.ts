@@ -1,0 +1,44 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fp from 'fastify-plugin';
+
+const DESCRIPTION = `The part of Microsoft Partner Center that lets a customer buy its own Azure reservations and savings plans,
+self-hosted, behind the same wire contract. Paths under /v1 follow Partner Center, those under /subscriptions and /providers
+Azure Resource Manager.`;
+
+/** OpenAPI 3.1 from the route schemas, and the interactive page at /docs. Has to be registered before any route. */
+export const openapi = fp<{ version: string }>(
+  async (app, { version }) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: { title: 'customer-permissions', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+        servers: [{ url: 'http://127.0.0.1:3000', description: 'The address `npm start` listens on' }],
+        tags: [
+          { name: 'Purchase permissions', description: 'What a customer may buy itself, and whether that has effect now.' },
+          { name: 'Self-serve policies', description: "Partner Center's view of the purchase permissions." },
+          { name: 'Customers', description: 'Customers of the partner and their profiles.' },
+          { name: 'Customer users', description: "Accounts in a customer's directory." },
+          { name: 'Subscriptions', description: 'Subscriptions bought for a customer and their Azure entitlements.' },
+          { name: 'Role assignments', description: 'Azure role-based access control of Azure subscriptions.' },
+          { name: 'Activity log', description: 'Who changed what, tamper-evident.' },
+          { name: 'Identity', description: 'The built-in token issuer, for development.' },
+          { name: 'Operation', description: 'Health.' },
+        ],
+        components: {
+          securitySchemes: {
+            bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token of an accepted issuer.' },
+          },
+        },
+        security: [{ bearer: [] }],
+      },
+      refResolver: { buildLocalReference: (json, _base, _fragment, i) => (json.$id as string | undefined) ?? `def-${i}` },
+    });
+    await app.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      uiConfig: { persistAuthorization: true, displayRequestDuration: true },
+    });
+  },
+  { name: 'openapi' },
+);
