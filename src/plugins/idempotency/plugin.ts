@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { type CommitWith, CommitOutcomeUnknown, type DatabaseHandle, type Tx } from '../../db/connect.js';
+import { ApiError } from '../../errors/api-error.js';
+import type { ErrorName } from '../../errors/catalogue.js';
+import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
+import { seal, unseal } from '../../lib/seal.js';
+import { findLedgerRow, insertLedgerRow } from './queries.js';
+
+/** How long an answer can be had again under its request id. Partner Center publishes no window; see docs/differences.md. */
+const KEPT_MILLISECONDS = 24 * 60 * 60 * 1000;
+
+/** What a write is answered with. */
+export interface Outcome {
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  /** Absent: no body. */
+  body?: unknown;
+  /** Runs once after the commit, and not when the answer is replayed: for counters and log lines. */
+  committed?: () => void;
+}
+
+/** Who does what under which ids: what the activity log says of every change of this request. */
+export interface Act {
+  partnerId: string;
+  actor: Actor;
+  requestId: string;
+  correlationId: string;
+}
+
+export interface Actor {
+  type: 'user' | 'application' | 'system';
+  /** Object id of the user or service principal. */
+  id: string | null;
+  userPrincipalName: string | null;
+  applicationId: string | null;
+}
+
+export type Write = (tx: Tx, act: Act, commitWith: CommitWith) => Promise<Outcome>;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Runs a write in one transaction of the partner and answers it. The answer is stored in that transaction under the
+     * request id, so that a repeated request gets the first answer again (`MS-Replayed: true`) and acts once.
+     */
+    write(request: FastifyRequest, reply: FastifyReply, partnerId: string, work: Write): Promise<FastifyReply>;
+  }
+}
+
+interface StoredReply {
+  headers?: Readonly<Record<string, string>>;
+  body?: unknown;
+  refusal?: { errorName: ErrorName; description: string; data: readonly string[]; armCode: string };
+}
+
+export interface IdempotencyOptions {
+  db: DatabaseHandle;
+  /** Seals stored answers: one of them holds the only copy of a new customer's password. 32 bytes. */
+  key: Buffer;
+  now: () => Date;
+}
+
+function fingerprint(request: FastifyRequest): Buffer {
+  const { caller } = request;
+  return createHash('sha256')
+    .update(
+      JSON.stringify([
+        caller.tenantId,
+        caller.objectId,
+        caller.applicationId,
+        request.method,
+        request.url.replace(/\/{2,}/g, '/').toLowerCase(),
+        request.headers['if-match'] ?? null,
+        request.body ?? null,
+      ]),
+    )
+    .digest();
+}
+
+function actorOf({ caller }: FastifyRequest): Actor {
+  return {
+    type: caller.appOnly ? 'application' : 'user',
+    id: caller.objectId,
+    userPrincipalName: caller.userPrincipalName,
+    applicationId: caller.applicationId,
+  };
+}
+
+export const idempotency = fp<IdempotencyOptions>(
+  async (app, { db, key, now }) => {
+    const running = new Set<string>();
+
+    async function findReply(request: FastifyRequest, partnerId: string, print: Buffer): Promise<Outcome | undefined> {
+      const row = await db.read(partnerId, (reading) => findLedgerRow(reading, partnerId, request.requestId, now()));
+      if (!row) return undefined;
+      if (!row.fingerprint.equals(print)) throw new ApiError('RequestIdReused');
+      const stored = JSON.parse(unseal(key, row.reply)) as StoredReply;
+      const headers = { ...stored.headers, 'MS-Replayed': 'true' };
+      if (stored.refusal) throw new ApiError(stored.refusal.errorName, { ...stored.refusal, headers });
+      return { status: row.status, headers, body: stored.body };
+    }
+
+    function ledgerRow(request: FastifyRequest, partnerId: string, print: Buffer, status: number, reply: StoredReply) {
+      return {
+        partner_id: partnerId,
+        request_id: request.requestId,
+        fingerprint: print,
+        status,
+        reply: seal(key, JSON.stringify(reply)),
+        expires_on: new Date(now().getTime() + KEPT_MILLISECONDS),
+      };
+    }
+
+    async function perform(request: FastifyRequest, partnerId: string, print: Buffer, work: Write): Promise<Outcome> {
+      const act: Act = {
+        partnerId,
+        actor: actorOf(request),
+        requestId: request.requestId,
+        correlationId: request.correlationId,
+      };
+      const outcome = await db.write(partnerId, async (tx, commitWith) => {
+        const outcome = await work(tx, act, commitWith);
+        const stored = {
+          ...(outcome.headers && { headers: outcome.headers }),
+          ...(outcome.body !== undefined && { body: outcome.body }),
+        };
+        commitWith(insertLedgerRow(tx, ledgerRow(request, partnerId, print, outcome.status, stored)));
+        return outcome;
+      });
+      outcome.committed?.();
+      return outcome;
+    }
+
+    /** Keeps a refusal for repetitions. When the id was answered meanwhile, that answer is the first one. */
+    async function keepRefusal(request: FastifyRequest, partnerId: string, print: Buffer, refusal: ApiError) {
+      const { errorName, message: description, data, armCode, headers, status } = refusal;
+      try {
+        await db.write(partnerId, (tx) =>
+          insertLedgerRow(
+            tx,
+            ledgerRow(request, partnerId, print, status, { headers, refusal: { errorName, description, data, armCode } }),
+          ),
+        );
+      } catch (error) {
+        if (classifyFailure(error) === 'conflict') return findReply(request, partnerId, print);
+        request.log.warn({ err: error, event: 'refusal_not_kept' }, 'a refusal could not be stored');
+      }
+      return undefined;
+    }
+
+    async function answer(request: FastifyRequest, partnerId: string, print: Buffer, work: Write): Promise<Outcome> {
+      if (request.requestIdSent) {
+        const replayed = await findReply(request, partnerId, print);
+        if (replayed) return replayed;
+      }
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await perform(request, partnerId, print, work);
+        } catch (error) {
+          if (error instanceof ApiError) {
+            if (!request.requestIdSent || error.status >= 500) throw error;
+            const first = await keepRefusal(request, partnerId, print, error);
+            if (first) return first;
+            throw error;
+          }
+          const taken = classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
+          if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
+          // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
+          const resolved = await findReply(request, partnerId, print);
+          if (resolved) return resolved;
+          if (attempt === 2) throw error;
+        }
+      }
+    }
+
+    app.decorate('write', async (request, reply, partnerId, work) => {
+      const runningKey = `${partnerId} ${request.requestId}`;
+      if (running.has(runningKey)) throw new ApiError('RequestInProgress', { headers: { 'Retry-After': '1' } });
+      running.add(runningKey);
+      try {
+        const outcome = await answer(request, partnerId, fingerprint(request), work);
+        reply.code(outcome.status).headers(outcome.headers ?? {});
+        return outcome.body === undefined ? reply.send() : reply.send(outcome.body);
+      } finally {
+        running.delete(runningKey);
+      }
+    });
+  },
+  { name: 'idempotency', dependencies: ['request-ids', 'authentication'] },
+);

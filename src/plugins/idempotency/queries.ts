@@ -1,0 +1,29 @@
+import type { Reading, Tx } from '../../db/connect.js';
+
+export interface LedgerRow {
+  fingerprint: Buffer;
+  status: number;
+  reply: Buffer;
+}
+
+export async function findLedgerRow(db: Reading, partnerId: string, requestId: string, now: Date) {
+  return db
+    .selectFrom('request_ledger')
+    .select(['fingerprint', 'status', 'reply'])
+    .where('partner_id', '=', partnerId)
+    .where('request_id', '=', requestId)
+    .where('expires_on', '>', now)
+    .executeTakeFirst();
+}
+
+/** Fails with 23505 when the id is taken: the whole write is then rolled back and the stored answer given. */
+export async function insertLedgerRow(
+  tx: Tx,
+  row: LedgerRow & { partner_id: string; request_id: string; expires_on: Date },
+): Promise<void> {
+  await tx.insertInto('request_ledger').values(row).execute();
+}
+
+export async function deleteExpiredLedgerRows(tx: Tx, partnerId: string, now: Date): Promise<void> {
+  await tx.deleteFrom('request_ledger').where('partner_id', '=', partnerId).where('expires_on', '<=', now).execute();
+}
