@@ -1,0 +1,117 @@
+import helmet from '@fastify/helmet';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import underPressure from '@fastify/under-pressure';
+import addFormats from 'ajv-formats';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { Config } from './config.js';
+import type { DatabaseHandle } from './db/connect.js';
+import { createEvents } from './events.js';
+import { createTokenCodec } from './http/continuation-token.js';
+import { assertWellFormedQuery, parseQuery } from './http/query.js';
+import { sharedSchemas } from './http/schemas.js';
+import { parseStrictJson } from './http/strict-json.js';
+import { deriveKey } from './lib/seal.js';
+import type { Identity } from './nouns/identity/identity.js';
+import { identityRoutes } from './nouns/identity/routes.js';
+import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
+import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
+import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { findTenantKind } from './nouns/tenants.js';
+import { authentication, type TokenRules } from './plugins/authentication.js';
+import { authorization } from './plugins/authorization.js';
+import { answerParserError, errors, sendError } from './plugins/errors.js';
+import { face } from './plugins/face.js';
+import { health } from './plugins/health.js';
+import { idempotency } from './plugins/idempotency/plugin.js';
+import { limits } from './plugins/limits.js';
+import { openapi } from './plugins/openapi.js';
+import { protocol } from './plugins/protocol.js';
+import { requestIds } from './plugins/request-ids.js';
+import { telemetry } from './plugins/telemetry.js';
+
+export interface AppDependencies {
+  config: Config;
+  db: DatabaseHandle;
+  log: FastifyBaseLogger;
+  registry: Registry;
+  /** 32 bytes: signs continuation tokens and seals stored replies. */
+  secret: Buffer;
+  tokenRules: TokenRules;
+  /** The built-in issuer; absent where tokens come from elsewhere. */
+  identity?: Identity;
+  ready: () => Promise<string | undefined>;
+  version: string;
+  now: () => Date;
+}
+
+const BODY_LIMIT = 64 * 1024;
+
+/** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
+export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
+  const { config, db, now } = deps;
+  const app = Fastify({
+    loggerInstance: deps.log,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 5000,
+    keepAliveTimeout: 72_000,
+    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    routerOptions: {
+      caseSensitive: false,
+      ignoreDuplicateSlashes: true,
+      ignoreTrailingSlash: true,
+      querystringParser: (text) => parseQuery(text) as Record<string, unknown>,
+      maxParamLength: 500,
+    },
+    http: { headersTimeout: 3000, connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024 },
+    clientErrorHandler: answerParserError,
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
+    ajv: {
+      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true },
+      plugins: [(ajv) => addFormats.default(ajv)],
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, (body as Buffer).length === 0 ? undefined : parseStrictJson(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addHook('onRequest', async (request) => assertWellFormedQuery(request.query));
+
+  await app.register(errors);
+  await app.register(requestIds);
+  await app.register(protocol);
+  await app.register(authentication, {
+    rules: deps.tokenRules,
+    ...(deps.identity && { localKeys: deps.identity.localKeys }),
+    findTenantKind: (tenantId) => findTenantKind(db, tenantId),
+    now,
+  });
+  await app.register(authorization);
+  await app.register(telemetry, { registry: deps.registry });
+  await app.register(limits, config);
+  await app.register(underPressure, { maxEventLoopDelay: 1000, exposeStatusRoute: false });
+  await app.register(face);
+  await app.register(helmet, { contentSecurityPolicy: false });
+  await app.register(openapi, { version: deps.version });
+  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
+  await app.register(health, { ready: deps.ready });
+
+  for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas)]) {
+    if ('$id' in schema) app.addSchema(schema);
+  }
+  const events = createEvents(deps.registry, deps.log);
+  const tokens = createTokenCodec(deriveKey(deps.secret, 'continuation tokens'));
+  const rules = { purchaserRoles: config.purchaserRoles };
+  const permissions = { db, rules, events, tokens, now };
+
+  if (deps.identity) await app.register(identityRoutes, { identity: deps.identity });
+  await app.register(purchasePermissions, permissions);
+  await app.register(selfServePolicies, permissions);
+  return app;
+}

@@ -1,0 +1,70 @@
+import type { DatabaseHandle } from './connect.js';
+import { listMigrations } from './migrate.js';
+
+/** The database is not one that the service may run on. The message is one sentence that says what to do. */
+export class UnfitDatabase extends Error {}
+
+interface Settings {
+  role: string;
+  superuser: boolean;
+  bypasses: boolean;
+  owns: boolean;
+  version: number;
+  fsync: string;
+  synchronous_commit: string;
+  lock_timeout: string;
+  statement_timeout: string;
+  citus: string | null;
+}
+
+/** Why requests cannot be served on this schema, or undefined when its migrations are those of this version. */
+export async function findSchemaFault(db: DatabaseHandle): Promise<string | undefined> {
+  const [table] = await db.query<{ there: boolean }>("select to_regclass('kysely_migration') is not null as there");
+  if (!table?.there) return 'the database has no schema yet; run `customer-permissions migrate`';
+  const rows = await db.query<{ name: string }>('select name from kysely_migration');
+  const applied = new Set(rows.map((row) => row.name));
+  const missing = (await listMigrations()).filter((name) => !applied.has(name));
+  return missing.length === 0
+    ? undefined
+    : `the database lacks the migrations ${missing.join(', ')}; run \`customer-permissions migrate\``;
+}
+
+/**
+ * Refuses a database on which a promise would not hold: a login that row-level security does not bind, a server that
+ * loses acknowledged commits, missing timeouts, a Citus that does not hand the partner on to its workers.
+ * @throws UnfitDatabase
+ */
+export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<{ version: string }> {
+  const [settings] = await db.query<Settings>(`
+    select current_user as role, r.rolsuper as superuser, r.rolbypassrls as bypasses,
+      exists (select from pg_class c where c.relname = 'activity_log' and pg_has_role(current_user, c.relowner, 'member')) as owns,
+      current_setting('server_version_num')::int as version, current_setting('fsync') as fsync,
+      current_setting('synchronous_commit') as synchronous_commit, current_setting('lock_timeout') as lock_timeout,
+      current_setting('statement_timeout') as statement_timeout,
+      (select current_setting('citus.propagate_set_commands', true) from pg_extension where extname = 'citus') as citus
+    from pg_roles r where r.rolname = current_user`);
+  if (!settings) throw new UnfitDatabase('The database did not answer the start check.');
+  if (settings.version < 150000) throw new UnfitDatabase('The server is older than PostgreSQL 15; run a newer one.');
+  const fault = await findSchemaFault(db);
+  if (fault) throw new UnfitDatabase(`DATABASE_URL is not ready: ${fault}.`);
+  if (settings.superuser || settings.bypasses || settings.owns) {
+    throw new UnfitDatabase(
+      `The login ${settings.role} of DATABASE_URL is not bound by row-level security (superuser, BYPASSRLS or owner of the tables); name the one that \`customer-permissions migrate\` provisions.`,
+    );
+  }
+  if (settings.citus !== null && settings.citus !== 'local') {
+    throw new UnfitDatabase(
+      "On Citus the partner does not reach the workers; run ALTER DATABASE … SET citus.propagate_set_commands = 'local'.",
+    );
+  }
+  for (const name of ['lock_timeout', 'statement_timeout'] as const) {
+    if (settings[name] !== '0') continue;
+    throw new UnfitDatabase(
+      `The login ${settings.role} has no ${name}; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${settings.role} SET ${name}.`,
+    );
+  }
+  if (production && (settings.fsync !== 'on' || settings.synchronous_commit === 'off')) {
+    throw new UnfitDatabase('The server can lose acknowledged commits; set fsync = on and synchronous_commit = on.');
+  }
+  return { version: `${Math.floor(settings.version / 10000)}.${settings.version % 10000}` };
+}

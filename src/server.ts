@@ -1,0 +1,224 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Fastify, { type FastifyBaseLogger } from 'fastify';
+import pg from 'pg';
+import { Registry } from 'prom-client';
+import { buildApp } from './app.js';
+import { type Config, ConfigError } from './config.js';
+import { connect, type DatabaseHandle } from './db/connect.js';
+import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
+import { migrate } from './db/migrate.js';
+import { checkDatabase, findSchemaFault } from './db/start-check.js';
+import { createEvents } from './events.js';
+import { loadDemo } from './import/demo.js';
+import { deriveKey } from './lib/seal.js';
+import { findCustomerUser } from './nouns/identity/customer-users.js';
+import { type Identity, loadIdentity } from './nouns/identity/identity.js';
+import type { TokenRules } from './plugins/authentication.js';
+import { readVersion } from './version.js';
+import { startWatch } from './watch.js';
+
+/** Accounts and data of the demo tenant. */
+export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
+const DATABASE = 'customer_permissions';
+const WATCH_MILLISECONDS = 30_000;
+
+export interface RunningServer {
+  /** Where the API listens, e.g. `http://127.0.0.1:3000`. */
+  url: string;
+  metricsUrl: string;
+  /** One line for a person: which database. */
+  database: string;
+  identity: Identity | undefined;
+  /** Readiness off, drain, close; everything this call started is gone afterwards. */
+  close(): Promise<void>;
+}
+
+export interface OpenDatabase {
+  db: DatabaseHandle;
+  description: string;
+  close(): Promise<void>;
+}
+
+/** The secret of the installation: given, or made once in the data directory where that is allowed. */
+export async function loadSecret(config: Config): Promise<Buffer> {
+  if (config.secretKey) return Buffer.from(config.secretKey, 'base64');
+  const file = join(config.dataDir, 'secret');
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const fresh = deriveKey(Buffer.from(crypto.getRandomValues(new Uint8Array(32))), 'secret').toString('base64');
+  await writeFile(file, fresh, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return Buffer.from(await readFile(file, 'utf8'), 'base64');
+}
+
+/** Makes database and logins in the embedded server, whose superuser nobody else uses. */
+async function prepareEmbedded(server: EmbeddedServer, secret: Buffer) {
+  const ownerPassword = deriveKey(secret, 'owner login').toString('base64url');
+  const appPassword = deriveKey(secret, 'application login').toString('base64url');
+  const client = new pg.Client({ connectionString: server.superuserUrl });
+  await client.connect();
+  try {
+    const has = async (text: string, name: string) => ((await client.query(text, [name])).rowCount ?? 0) > 0;
+    if (!(await has('select from pg_roles where rolname = $1', 'cp_owner'))) {
+      await client.query(`create role cp_owner login createrole password ${pg.escapeLiteral(ownerPassword)}`);
+    }
+    if (!(await has('select from pg_database where datname = $1', DATABASE))) {
+      await client.query(`create database ${DATABASE} owner cp_owner`);
+    }
+  } finally {
+    await client.end();
+  }
+  return {
+    ownerUrl: server.urlFor(DATABASE, 'cp_owner', ownerPassword),
+    appUrl: server.urlFor(DATABASE, 'cp_app', appPassword),
+  };
+}
+
+/** The login that an application URL names, for `migrate` to provision. */
+export function loginOf(url: string): { name: string; password: string } {
+  const { username, password } = new URL(url);
+  return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
+}
+
+/** Opens the database that the configuration names, else the embedded one; migrates where the owner's login is known. */
+export async function openDatabase(config: Config, secret: Buffer, log: FastifyBaseLogger): Promise<OpenDatabase> {
+  const embedded = config.databaseUrl
+    ? undefined
+    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) });
+  let db: DatabaseHandle | undefined;
+  const close = async () => {
+    await db?.close();
+    await embedded?.stop();
+  };
+  try {
+    const urls = embedded
+      ? await prepareEmbedded(embedded, secret)
+      : { ownerUrl: config.migrationDatabaseUrl, appUrl: config.databaseUrl ?? '' };
+    if (urls.ownerUrl) await migrate({ ownerUrl: urls.ownerUrl, appUser: loginOf(urls.appUrl) });
+    db = connect({
+      url: urls.appUrl,
+      poolMax: config.poolMax,
+      preparedStatements: config.preparedStatements,
+      onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
+    });
+    const { version } = await checkDatabase(db, config.production);
+    const where = embedded ? `embedded PostgreSQL ${version}` : `PostgreSQL ${version} at ${new URL(urls.appUrl).host}`;
+    return { db, description: where, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function tokenRules(config: Config, identity: Identity | undefined): TokenRules {
+  const issuers = config.tokenIssuers.map((pair) => {
+    const [issuer = '', jwksUri = ''] = pair.split(/\s+/);
+    return { issuer, jwksUri };
+  });
+  return {
+    issuers: identity ? identity.issuers : issuers,
+    audiences: identity ? identity.audiences : config.tokenAudiences,
+    algorithms: identity ? ['RS256'] : config.tokenAlgorithms,
+    roleMap: Object.fromEntries(config.roleMap.map((pair) => pair.split('=')) as [string, 'AdminAgent'][]),
+    requireMfa: config.requireMfa,
+    clockToleranceSeconds: 30,
+  };
+}
+
+/** The built-in issuer, where the configuration runs it. */
+export async function openIdentity(config: Config, url: string, db?: DatabaseHandle): Promise<Identity | undefined> {
+  if (config.identity !== 'built-in') return undefined;
+  return loadIdentity({
+    dataDir: config.dataDir,
+    accountsFile: join(demoDir, 'identity.json'),
+    publicUrl: config.publicUrl ?? url,
+    production: config.production,
+    ...(db && { findCustomerUser: (tenantId, upn) => findCustomerUser(db, tenantId, upn) }),
+  });
+}
+
+/** The address before it is known to be free: what issuer and links are made of. */
+export function addressOf(config: Config): string {
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
+  return config.publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
+}
+
+async function listenForMetrics(config: Config, registry: Registry): Promise<{ url: string; close(): Promise<void> }> {
+  const app = Fastify();
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  const url = await app.listen({ host: config.metricsHost, port: config.metricsPort });
+  return { url: `${url}/metrics`, close: () => app.close() };
+}
+
+/** Database, migrations, application, sockets. @throws ConfigError, UnfitDatabase with a sentence for the operator */
+export async function start(config: Config, log: FastifyBaseLogger): Promise<RunningServer> {
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.reverse()) await close();
+  };
+  try {
+    const secret = await loadSecret(config);
+    const database = await openDatabase(config, secret, log);
+    closers.push(database.close);
+    const { db } = database;
+    if (config.demo) await loadDemo(db, demoDir, log);
+    const identity = await openIdentity(config, addressOf(config), db);
+    const registry = new Registry();
+    const now = () => new Date();
+    let stopping = false;
+    const ready = async () => {
+      if (stopping) return 'shutting down';
+      try {
+        return await findSchemaFault(db);
+      } catch {
+        return 'the database does not answer';
+      }
+    };
+    const app = await buildApp({
+      config,
+      db,
+      log,
+      registry,
+      secret,
+      tokenRules: tokenRules(config, identity),
+      ...(identity && { identity }),
+      ready,
+      version: readVersion(),
+      now,
+    });
+    closers.push(() => app.close());
+    const watch = startWatch({
+      db,
+      rules: { purchaserRoles: config.purchaserRoles },
+      events: createEvents(registry, log),
+      log,
+      now,
+      everyMilliseconds: WATCH_MILLISECONDS,
+    });
+    closers.push(() => watch.stop());
+    const metrics = await listenForMetrics(config, registry);
+    closers.push(metrics.close);
+    const url = await app.listen({ host: config.host, port: config.port });
+    return {
+      url,
+      metricsUrl: metrics.url,
+      database: database.description,
+      identity,
+      close: async () => {
+        stopping = true;
+        if (config.drainSeconds > 0) await new Promise((resolve) => setTimeout(resolve, config.drainSeconds * 1000));
+        await closeAll();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      const { port } = error as { port?: number };
+      const name = port === config.metricsPort ? 'METRICS_PORT' : 'PORT';
+      throw new ConfigError(`${name}=${port} is in use on this machine: set another, or stop what holds it.`);
+    }
+    throw error;
+  }
+}
