@@ -1,0 +1,3 @@
+import { removeCluster } from './cluster.js';
+
+await removeCluster();
