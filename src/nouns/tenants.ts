@@ -1,7 +1,10 @@
 import type { DatabaseHandle } from '../db/connect.js';
 
 /** What a tenant is here. A tenant that is a partner is not looked for among the customers. */
-export async function findTenantKind(db: DatabaseHandle, tenantId: string): Promise<'partner' | 'customer' | undefined> {
+export async function findTenantKind(
+  db: DatabaseHandle,
+  tenantId: string,
+): Promise<'partner' | 'customer' | undefined> {
   const partner = await db.read(tenantId, (reading) =>
     reading.selectFrom('partners').select('partner_id').where('partner_id', '=', tenantId).executeTakeFirst(),
   );

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import findMyWay, { type HTTPMethod } from 'find-my-way';
+import { CommitOutcomeUnknown } from '../db/connect.js';
 import { ApiError } from '../errors/api-error.js';
 import { classifyFailure } from '../errors/from-postgres.js';
-import { CommitOutcomeUnknown } from '../db/connect.js';
 import { type Face, faceOf } from '../http/face.js';
 import { uuidv4 } from '../lib/uuid.js';
 
@@ -65,7 +65,8 @@ export function toApiError(error: unknown): ApiError {
 
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = toApiError(error);
-  if (refusal.status >= 500) request.log.error({ err: refusal.cause ?? refusal, requestId: request.requestId }, 'failed');
+  if (refusal.status >= 500)
+    request.log.error({ err: refusal.cause ?? refusal, requestId: request.requestId }, 'failed');
   const cut = refusal.status === 413 || refusal.status === 408 ? { Connection: 'close' } : {};
   return reply
     .code(refusal.status)

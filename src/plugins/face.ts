@@ -16,7 +16,10 @@ declare module 'fastify' {
 type Property = { type?: string };
 
 /** Reads integers and booleans of a query by an explicit pattern; anything else stays text and fails validation. */
-function typed(properties: Readonly<Record<string, Property>>, query: Record<string, unknown>): Record<string, unknown> {
+function typed(
+  properties: Readonly<Record<string, Property>>,
+  query: Record<string, unknown>,
+): Record<string, unknown> {
   for (const [name, value] of Object.entries(query)) {
     if (typeof value !== 'string') continue;
     const { type } = properties[name] ?? {};

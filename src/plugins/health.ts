@@ -1,6 +1,6 @@
-import { Type } from 'typebox';
-import fp from 'fastify-plugin';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import fp from 'fastify-plugin';
+import { Type } from 'typebox';
 
 const Health = Type.Object(
   { status: Type.String(), reason: Type.Optional(Type.String()) },

@@ -12,10 +12,18 @@ export const openapi = fp<{ version: string }>(
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
-        info: { title: 'customer-permissions', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+        info: {
+          title: 'customer-permissions',
+          version,
+          description: DESCRIPTION,
+          license: { name: 'MIT', identifier: 'MIT' },
+        },
         servers: [{ url: 'http://127.0.0.1:3000', description: 'The address `npm start` listens on' }],
         tags: [
-          { name: 'Purchase permissions', description: 'What a customer may buy itself, and whether that has effect now.' },
+          {
+            name: 'Purchase permissions',
+            description: 'What a customer may buy itself, and whether that has effect now.',
+          },
           { name: 'Self-serve policies', description: "Partner Center's view of the purchase permissions." },
           { name: 'Customers', description: 'Customers of the partner and their profiles.' },
           { name: 'Customer users', description: "Accounts in a customer's directory." },
@@ -27,12 +35,19 @@ export const openapi = fp<{ version: string }>(
         ],
         components: {
           securitySchemes: {
-            bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token of an accepted issuer.' },
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'JWT',
+              description: 'An access token of an accepted issuer.',
+            },
           },
         },
         security: [{ bearer: [] }],
       },
-      refResolver: { buildLocalReference: (json, _base, _fragment, i) => (json.$id as string | undefined) ?? `def-${i}` },
+      refResolver: {
+        buildLocalReference: (json, _base, _fragment, i) => (json.$id as string | undefined) ?? `def-${i}`,
+      },
     });
     await app.register(swaggerUi, {
       routePrefix: '/docs',

@@ -44,7 +44,9 @@ export const requestIds = fp(
         reply.header('X-Locale', locale(header(request, 'x-locale')));
       }
       if (sent !== undefined && !isUuid(sent)) {
-        throw new ApiError('InvalidInput', { description: 'MS-RequestId has to be a GUID. Send one, or leave it out.' });
+        throw new ApiError('InvalidInput', {
+          description: 'MS-RequestId has to be a GUID. Send one, or leave it out.',
+        });
       }
     });
   },

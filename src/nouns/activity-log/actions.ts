@@ -46,4 +46,6 @@ export const PERMISSION_ACTIONS = {
 } as const;
 
 /** Every action label of the log. */
-export const ACTIONS: readonly string[] = [...new Set([...Object.values(OPERATIONS), ...Object.values(PERMISSION_ACTIONS)])];
+export const ACTIONS: readonly string[] = [
+  ...new Set([...Object.values(OPERATIONS), ...Object.values(PERMISSION_ACTIONS)]),
+];

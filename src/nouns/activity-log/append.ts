@@ -10,7 +10,12 @@ import { entryHash, HASH_VERSION } from './chain.js';
 import { insertLogEntries, updateLogHead } from './queries.js';
 
 /** The actor of what nobody asked for: an eligibility that ended or came back. */
-export const SYSTEM: Actor = { type: 'system', id: null, userPrincipalName: null, applicationId: 'customer-permissions' };
+export const SYSTEM: Actor = {
+  type: 'system',
+  id: null,
+  userPrincipalName: null,
+  applicationId: 'customer-permissions',
+};
 
 export interface NewEntry {
   operationType: OperationType;

@@ -7,16 +7,20 @@ import { openPage, pagingQuery } from '../../http/page-tokens.js';
 import { partnerCenterCollection, partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
-import type { Outcome } from '../../plugins/idempotency/plugin.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
+import type { Outcome } from '../../plugins/idempotency/plugin.js';
 import { listPermissionRows, listPolicyRows, type PermissionRow } from './queries.js';
 import { announce, type PurchasePermissionOptions } from './routes.js';
 import { SelfServePolicy, SelfServePolicyCollection, SelfServePolicyCreate, SelfServePolicyUpdate } from './schemas.js';
 import { customerOfPolicy, policyEtag, policyId, sameEtag, toPolicy } from './self-serve-policy.js';
 import { type SwitchResult, switchPermissions } from './service.js';
 
-const Id = Type.Object({ id: Type.String({ maxLength: 200, description: '`{partner tenant id}_{customer tenant id}`' }) });
-const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'Etag as read last; the original does not use it.' })) });
+const Id = Type.Object({
+  id: Type.String({ maxLength: 200, description: '`{partner tenant id}_{customer tenant id}`' }),
+});
+const IfMatch = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'Etag as read last; the original does not use it.' })),
+});
 const POLICIES_PER_PAGE = 500;
 /** App+User only, as in the original (https://learn.microsoft.com/partner-center/developer/create-a-self-serve-policy). */
 const readers = { access: { partner: READERS, appOnly: false } };
@@ -29,11 +33,15 @@ function customerOfBody(body: Body, partnerId: string): string {
   const customerId = lowerCaseUuid(body.selfServeEntity.tenantID);
   if (lowerCaseUuid(body.grantor.tenantID) !== partnerId) {
     throw new ApiError('ActionNotAllowed', {
-      data: ['grantor.tenantID is another partner than the caller. Send the tenant id of the partner whose token it is.'],
+      data: [
+        'grantor.tenantID is another partner than the caller. Send the tenant id of the partner whose token it is.',
+      ],
     });
   }
   if (customerId === partnerId) {
-    throw new ApiError('InvalidCustomerId', { description: 'selfServeEntity.tenantID is the partner itself. Name a customer.' });
+    throw new ApiError('InvalidCustomerId', {
+      description: 'selfServeEntity.tenantID is the partner itself. Name a customer.',
+    });
   }
   return customerId;
 }
@@ -51,7 +59,8 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
         tags,
         operationId: 'listSelfServePolicies',
         summary: "List self-serve policies: a customer's, or all",
-        description: 'With `entity_id` at most one; without it every policy of the partner (the original documents none).',
+        description:
+          'With `entity_id` at most one; without it every policy of the partner (the original documents none).',
         querystring: Type.Object({ entity_id: Type.Optional(Uuid), ...pagingQuery }),
         response: { 200: ref(SelfServePolicyCollection), ...refusals() },
       },
@@ -98,7 +107,9 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
     async (request) => {
       const partnerId = request.caller.tenantId;
       const customerId = customerOfPolicy(request.params.id, partnerId);
-      const policy = toPolicy(await db.read(partnerId, (reading) => listPermissionRows(reading, partnerId, customerId)));
+      const policy = toPolicy(
+        await db.read(partnerId, (reading) => listPermissionRows(reading, partnerId, customerId)),
+      );
       if (!policy) throw new ApiError('SelfServePolicyNotFound');
       return policy;
     },
@@ -221,7 +232,8 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
 
 /** A policy of a customer that is not there is not there either: GET and DELETE by policy id tell the two alike. */
 function hideCustomer(error: unknown): never {
-  if (error instanceof ApiError && error.errorName === 'CustomerNotFound') throw new ApiError('SelfServePolicyNotFound');
+  if (error instanceof ApiError && error.errorName === 'CustomerNotFound')
+    throw new ApiError('SelfServePolicyNotFound');
   throw error;
 }
 

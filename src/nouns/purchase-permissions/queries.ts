@@ -235,7 +235,9 @@ export async function loadFacts(
     roleAssignments,
     users: [...userById.values()],
     groupIds: groups.map((group) => group.group_id),
-    groupMemberships: members.map((member): GroupMembershipFact => ({ groupId: member.root_id, userId: member.user_id })),
+    groupMemberships: members.map(
+      (member): GroupMembershipFact => ({ groupId: member.root_id, userId: member.user_id }),
+    ),
     denyAssignments,
   };
 }
@@ -288,7 +290,12 @@ export async function listRoleAssignmentFacts(
 }
 
 /** Users that hold one of the roles themselves. */
-async function listPrincipals(db: Reading, partnerId: string, customerId: string, roleDefinitionIds: readonly string[]) {
+async function listPrincipals(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  roleDefinitionIds: readonly string[],
+) {
   return db
     .selectFrom('users as u')
     .innerJoin('role_assignments as a', (join) =>
@@ -307,7 +314,12 @@ async function listPrincipals(db: Reading, partnerId: string, customerId: string
 }
 
 /** Home users that are in a group holding one of the roles, directly or through nested groups; some per group. */
-async function listLiveMembers(db: Reading, partnerId: string, customerId: string, roleDefinitionIds: readonly string[]) {
+async function listLiveMembers(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  roleDefinitionIds: readonly string[],
+) {
   return db
     .withRecursive('reach(root_id, member_id)', (cte) =>
       cte

@@ -5,8 +5,8 @@ import type { PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
 import { compileEnum } from '../../http/casing.js';
-import { matches, parseIfMatch, quoted } from '../../http/etag.js';
 import type { TokenCodec } from '../../http/continuation-token.js';
+import { matches, parseIfMatch, quoted } from '../../http/etag.js';
 import { openPage, pagingQuery } from '../../http/page-tokens.js';
 import { partnerCenterCollection, partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
@@ -34,7 +34,10 @@ export interface PurchasePermissionOptions {
 
 const readResource = compileEnum(RESOURCES);
 const Customer = Type.Object({ customer: Uuid });
-const One = Type.Object({ customer: Uuid, resource: Type.String({ ...PermissionResourceName, pattern: '^[A-Za-z]{1,40}$' }) });
+const One = Type.Object({
+  customer: Uuid,
+  resource: Type.String({ ...PermissionResourceName, pattern: '^[A-Za-z]{1,40}$' }),
+});
 const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'ETag as read last.' })) });
 
 function resourceOf(text: string): PermissionResource {
@@ -71,7 +74,10 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       const customerId = lowerCaseUuid(request.params.customer);
       const partnerId = request.caller.tenantId;
       const [exists, rows] = await db.read(partnerId, (reading) =>
-        Promise.all([customerExists(reading, partnerId, customerId), listPermissionRows(reading, partnerId, customerId)]),
+        Promise.all([
+          customerExists(reading, partnerId, customerId),
+          listPermissionRows(reading, partnerId, customerId),
+        ]),
       );
       if (!exists) throw new ApiError('CustomerNotFound');
       return partnerCenterCollection(
@@ -97,7 +103,10 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       const resource = resourceOf(request.params.resource);
       const partnerId = request.caller.tenantId;
       const [exists, rows] = await db.read(partnerId, (reading) =>
-        Promise.all([customerExists(reading, partnerId, customerId), listPermissionRows(reading, partnerId, customerId)]),
+        Promise.all([
+          customerExists(reading, partnerId, customerId),
+          listPermissionRows(reading, partnerId, customerId),
+        ]),
       );
       if (!exists) throw new ApiError('CustomerNotFound');
       const permission = toPurchasePermission(customerId, resource, rowOf(rows, resource), now());
@@ -149,7 +158,13 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       const partnerId = request.caller.tenantId;
       return app.write(request, reply, partnerId, async (tx, act, commitWith) => {
         const ifMatch = request.headers['if-match'];
-        const result = await switchPermissions(tx, act, commitWith, rules, change(customerId, resource, ifMatch, admit));
+        const result = await switchPermissions(
+          tx,
+          act,
+          commitWith,
+          rules,
+          change(customerId, resource, ifMatch, admit),
+        );
         const body = toPurchasePermission(customerId, resource, rowOf(result.after, resource), now());
         return {
           status: result.turnedOn.length > 0 ? 201 : 200,
@@ -238,7 +253,11 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     },
     async (request) => {
       const partnerId = request.caller.tenantId;
-      const page = openPage<Filter, Position>(tokens, request, 'listPurchasePermissions', ['state', 'effective', 'size']);
+      const page = openPage<Filter, Position>(tokens, request, 'listPurchasePermissions', [
+        'state',
+        'effective',
+        'size',
+      ]);
       const { state, effective, size = 100 } = page.query;
       const rows = await db.read(partnerId, (reading) =>
         listPartnerPermissions(reading, partnerId, {

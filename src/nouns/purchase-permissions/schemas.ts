@@ -99,10 +99,14 @@ export const PurchasePermission = Type.Object(
     ineligibilityReasons: Type.Array(Type.String(), {
       description: 'Why a permission that is on has no effect, each with what to do.',
     }),
-    effectiveUntil: Type.Optional(Type.String({ ...IsoDateTime, description: 'When the last Owner role that carries it ends by itself.' })),
+    effectiveUntil: Type.Optional(
+      Type.String({ ...IsoDateTime, description: 'When the last Owner role that carries it ends by itself.' }),
+    ),
     version: Type.Integer({ description: 'Number of times it was switched; 0: never.' }),
     changedOn: Type.Optional(Type.String({ ...IsoDateTime, description: 'When it was switched last.' })),
-    changedBy: Type.Optional(Type.String({ description: 'User principal name or application id of who switched it last.' })),
+    changedBy: Type.Optional(
+      Type.String({ description: 'User principal name or application id of who switched it last.' }),
+    ),
     links: ref(Links),
     attributes: Attributes('PurchasePermission'),
   },
@@ -150,7 +154,9 @@ export const Eligibility = Type.Object(
   {
     customerId: Uuid,
     resource: PermissionResourceName,
-    eligible: Type.Boolean({ description: 'No check fails: the permission can be switched on, and one that is on has effect.' }),
+    eligible: Type.Boolean({
+      description: 'No check fails: the permission can be switched on, and one that is on has effect.',
+    }),
     effectiveUntil: Type.Optional(Type.String({ ...IsoDateTime, description: 'When eligibility ends by itself.' })),
     checks: Type.Array(
       Type.Object({

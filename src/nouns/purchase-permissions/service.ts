@@ -165,10 +165,7 @@ export async function reevaluate(
   const changes: EligibilityChange[] = [];
   const entries: NewEntry[] = [];
   for (const row of rows.filter(({ state }) => state === 'on')) {
-    const verdict = decide(
-      { ...facts, customer: customerFact(customer) },
-      { ...rules, resource: row.resource, now },
-    );
+    const verdict = decide({ ...facts, customer: customerFact(customer) }, { ...rules, resource: row.resource, now });
     const reasons = failingReasons(verdict);
     const until = verdict.eligible ? verdict.effectiveUntil : null;
     const same =

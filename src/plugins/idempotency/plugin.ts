@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type CommitWith, CommitOutcomeUnknown, type DatabaseHandle, type Tx } from '../../db/connect.js';
+import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
@@ -140,7 +140,10 @@ export const idempotency = fp<IdempotencyOptions>(
         await db.write(partnerId, (tx) =>
           insertLedgerRow(
             tx,
-            ledgerRow(request, partnerId, print, status, { headers, refusal: { errorName, description, data, armCode } }),
+            ledgerRow(request, partnerId, print, status, {
+              headers,
+              refusal: { errorName, description, data, armCode },
+            }),
           ),
         );
       } catch (error) {
@@ -165,7 +168,8 @@ export const idempotency = fp<IdempotencyOptions>(
             if (first) return first;
             throw error;
           }
-          const taken = classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
+          const taken =
+            classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
           if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
           // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
           const resolved = await findReply(request, partnerId, print);

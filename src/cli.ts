@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { commands, EXIT, run } from './commands/index.js';
+
+// The only file that touches `process`.
+run({
+  argv: process.argv.slice(2),
+  environment: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  commands,
+}).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = EXIT.failed;
+  },
+);

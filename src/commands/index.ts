@@ -1,0 +1,162 @@
+import { parseArgs } from 'node:util';
+import {
+  type Config,
+  ConfigError,
+  describe,
+  flagOf,
+  loadConfig,
+  type SettingName,
+  settingNames,
+  variableOf,
+} from '../config.js';
+import { UnfitDatabase } from '../db/start-check.js';
+import { readVersion } from '../version.js';
+import { importCommand } from './import.js';
+import { migrateCommand } from './migrate.js';
+import { openapiCommand } from './openapi.js';
+import { serveCommand } from './serve.js';
+import { tokenCommand } from './token.js';
+import { verifyLogCommand } from './verify-log.js';
+
+/** Exit codes of every command (docs/operations.md). */
+export const EXIT = {
+  done: 0,
+  /** Something failed that is not the caller's doing. */
+  failed: 1,
+  /** A flag, an argument or a setting is wrong or missing. */
+  usage: 2,
+  /** The work was done and its answer is no: rows were refused, the log is not intact. */
+  negative: 3,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** A command was called wrongly. The message is one sentence. */
+export class UsageError extends Error {}
+
+export interface Output {
+  write(text: string): unknown;
+}
+
+export interface Invocation {
+  config: Config;
+  /** Values of the command's own flags. */
+  flags: Readonly<Record<string, string | boolean | undefined>>;
+  positionals: readonly string[];
+  stdout: Output;
+  stderr: Output;
+}
+
+export interface Command {
+  summary: string;
+  /** What stands behind the name in the usage line. */
+  usage: string;
+  /** The command's own flags; every setting is a flag of every command besides. */
+  flags: Readonly<Record<string, { type: 'string' | 'boolean'; description: string }>>;
+  /** How many arguments it takes at least and at most. */
+  positionals: readonly [number, number];
+  run(invocation: Invocation): Promise<ExitCode>;
+}
+
+export const commands: Readonly<Record<string, Command>> = {
+  serve: serveCommand,
+  migrate: migrateCommand,
+  import: importCommand,
+  token: tokenCommand,
+  'verify-log': verifyLogCommand,
+  openapi: openapiCommand,
+};
+
+export interface RunOptions {
+  argv: readonly string[];
+  environment: Readonly<Record<string, string | undefined>>;
+  stdout: Output;
+  stderr: Output;
+  commands: Readonly<Record<string, Command>>;
+}
+
+function overview(all: RunOptions['commands']): string {
+  const lines = Object.entries(all).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+  return `customer-permissions ${readVersion()}\n\nUsage: customer-permissions <command> [flags]\n\n${lines.join('\n')}\n\n\`customer-permissions <command> --help\` tells more.\n`;
+}
+
+function help(name: string, command: Command): string {
+  const own = Object.entries(command.flags).map(([flag, { description }]) => `  --${flag.padEnd(24)}${description}`);
+  const settings = settingNames.map(
+    (setting) => `  ${flagOf(setting).padEnd(26)}${describe(setting)} [${variableOf(setting)}]`,
+  );
+  return [
+    `Usage: customer-permissions ${name} ${command.usage}`.trimEnd(),
+    '',
+    command.summary,
+    '',
+    ...(own.length > 0 ? ['Flags:', ...own, ''] : []),
+    'Settings, as flags or environment variables:',
+    ...settings,
+    '',
+    'Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 done with a negative answer.',
+    '',
+  ].join('\n');
+}
+
+/** Parses the command line, runs the command, answers the exit code. Failures a person can mend are one sentence. */
+export async function run(options: RunOptions): Promise<ExitCode> {
+  const { argv, stdout, stderr } = options;
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    stdout.write(overview(options.commands));
+    return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  if (name === '--version') {
+    stdout.write(`${readVersion()}\n`);
+    return EXIT.done;
+  }
+  const command = Object.hasOwn(options.commands, name) ? options.commands[name] : undefined;
+  try {
+    if (!command)
+      throw new UsageError(
+        `There is no command ${JSON.stringify(name)}. There are ${Object.keys(options.commands).join(', ')}.`,
+      );
+    const { values, positionals } = parse(command, rest);
+    if (values.help) {
+      stdout.write(help(name, command));
+      return EXIT.done;
+    }
+    const [least, most] = command.positionals;
+    if (positionals.length < least || positionals.length > most) {
+      throw new UsageError(`Usage: customer-permissions ${name} ${command.usage}`.trimEnd());
+    }
+    const settings: Partial<Record<SettingName, string>> = {};
+    for (const setting of settingNames) {
+      const value = values[flagOf(setting).slice(2)];
+      if (typeof value === 'string') settings[setting] = value;
+    }
+    const config = loadConfig(options.environment, settings);
+    return await command.run({ config, flags: values, positionals, stdout, stderr });
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof ConfigError) {
+      stderr.write(`${error.message}\n`);
+      return EXIT.usage;
+    }
+    if (error instanceof UnfitDatabase) {
+      stderr.write(`${error.message}\n`);
+      return EXIT.failed;
+    }
+    throw error;
+  }
+}
+
+function parse(command: Command, args: readonly string[]) {
+  const settingFlags = Object.fromEntries(
+    settingNames.map((name) => [flagOf(name).slice(2), { type: 'string' as const }]),
+  );
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { ...settingFlags, ...command.flags, help: { type: 'boolean', short: 'h' } },
+    }) as { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split('. ')[0]}. See --help.`);
+  }
+}

@@ -1,0 +1,20 @@
+import { ConfigError } from '../config.js';
+import { migrate } from '../db/migrate.js';
+import { loginOf } from '../server.js';
+import { type Command, EXIT } from './index.js';
+
+export const migrateCommand: Command = {
+  summary: 'Brings the schema up to date and provisions the login of DATABASE_URL.',
+  usage: '[flags]',
+  flags: {},
+  positionals: [0, 0],
+  async run({ config, stdout }) {
+    if (!config.databaseUrl || !config.migrationDatabaseUrl) {
+      const name = config.databaseUrl ? 'MIGRATION_DATABASE_URL' : 'DATABASE_URL';
+      throw new ConfigError(`${name} is missing: migrate needs the owner's login and the application's.`);
+    }
+    const { applied } = await migrate({ ownerUrl: config.migrationDatabaseUrl, appUser: loginOf(config.databaseUrl) });
+    stdout.write(applied.length === 0 ? 'The schema is up to date.\n' : `Applied ${applied.join(', ')}.\n`);
+    return EXIT.done;
+  },
+};

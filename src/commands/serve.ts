@@ -1,0 +1,58 @@
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import { mintToken } from '../nouns/identity/mint.js';
+import { type RunningServer, start } from '../server.js';
+import { type Command, EXIT, type Output } from './index.js';
+
+/** A demo customer that is eligible: an Azure plan with an active Azure subscription, and an Owner of its own. */
+const DEMO_CUSTOMER = '0431a72c-7d8a-4393-b25e-ef63f5efb415';
+const DRAIN_LIMIT_SECONDS = 15;
+
+export const serveCommand: Command = {
+  summary: 'Serves the API; without DATABASE_URL on the embedded PostgreSQL with the demo tenant.',
+  usage: '[flags]',
+  flags: {},
+  positionals: [0, 0],
+  async run({ config, stdout }) {
+    const log = pino({
+      level: config.logLevel,
+      base: null,
+      redact: ['req', 'res', 'headers', 'body', 'authorization'],
+    });
+    const server = await start(config, log);
+    const closed = new Promise<void>((resolve, reject) => {
+      closeWithGrace({ delay: (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000, logger: false }, async ({ err }) => {
+        if (err) log.fatal({ err, event: 'crashed' }, 'crashed');
+        await server.close().then(resolve, reject);
+      });
+    });
+    await announce(server, config.demo, stdout);
+    await closed;
+    return EXIT.done;
+  },
+};
+
+async function announce(server: RunningServer, demo: boolean, stdout: Output): Promise<void> {
+  const lines = [
+    '',
+    `Listening on         ${server.url}`,
+    `Interactive API page ${server.url}/docs`,
+    `Metrics              ${server.metricsUrl}`,
+    `Database             ${server.database}`,
+  ];
+  if (server.database.startsWith('embedded')) {
+    lines.push('', 'The embedded PostgreSQL is for trying out. For production set DATABASE_URL (docs/operations.md).');
+  }
+  if (demo && server.identity) {
+    const token = await mintToken(server.identity, { partner: 'contoso', role: 'AdminAgent' });
+    lines.push(
+      '',
+      'Turn a permission on:',
+      '',
+      `curl -X PUT ${server.url}/v1/customers/${DEMO_CUSTOMER}/purchasepermissions/AzureReservedInstances \\`,
+      `  -H 'Content-Type: application/json' -d '{"state":"on"}' \\`,
+      `  -H 'Authorization: Bearer ${token}'`,
+    );
+  }
+  stdout.write(`${lines.join('\n')}\n\n`);
+}
