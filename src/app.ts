@@ -1,12 +1,11 @@
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import underPressure from '@fastify/under-pressure';
-import addFormats from 'ajv-formats';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Config } from './config.js';
 import type { DatabaseHandle } from './db/connect.js';
-import { createEvents } from './events.js';
+import type { Events } from './events.js';
 import { createTokenCodec } from './http/continuation-token.js';
 import { assertWellFormedQuery, parseQuery } from './http/query.js';
 import { sharedSchemas } from './http/schemas.js';
@@ -35,6 +34,7 @@ export interface AppDependencies {
   db: DatabaseHandle;
   log: FastifyBaseLogger;
   registry: Registry;
+  events: Events;
   /** 32 bytes: signs continuation tokens and seals stored replies. */
   secret: Buffer;
   tokenRules: TokenRules;
@@ -52,7 +52,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const { config, db, now } = deps;
   const app = Fastify({
     loggerInstance: deps.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 5000,
     keepAliveTimeout: 72_000,
@@ -69,7 +69,6 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     frameworkErrors: (error, request, reply) => sendError(error, request, reply),
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true },
-      plugins: [(ajv) => addFormats.default(ajv)],
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -86,6 +85,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(errors);
   await app.register(requestIds);
   await app.register(protocol);
+  await app.register(openapi, { version: deps.version });
   await app.register(authentication, {
     rules: deps.tokenRules,
     ...(deps.identity && { localKeys: deps.identity.localKeys }),
@@ -98,17 +98,15 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(underPressure, { maxEventLoopDelay: 1000, exposeStatusRoute: false });
   await app.register(face);
   await app.register(helmet, { contentSecurityPolicy: false });
-  await app.register(openapi, { version: deps.version });
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 
   for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas)]) {
     if ('$id' in schema) app.addSchema(schema);
   }
-  const events = createEvents(deps.registry, deps.log);
   const tokens = createTokenCodec(deriveKey(deps.secret, 'continuation tokens'));
   const rules = { purchaserRoles: config.purchaserRoles };
-  const permissions = { db, rules, events, tokens, now };
+  const permissions = { db, rules, events: deps.events, tokens, now };
 
   if (deps.identity) await app.register(identityRoutes, { identity: deps.identity });
   await app.register(purchasePermissions, permissions);

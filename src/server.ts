@@ -11,7 +11,6 @@ import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
 import { checkDatabase, findSchemaFault } from './db/start-check.js';
 import { createEvents } from './events.js';
-import { loadDemo } from './import/demo.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from './nouns/identity/identity.js';
@@ -163,9 +162,9 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     const database = await openDatabase(config, secret, log);
     closers.push(database.close);
     const { db } = database;
-    if (config.demo) await loadDemo(db, demoDir, log);
     const identity = await openIdentity(config, addressOf(config), db);
     const registry = new Registry();
+    const events = createEvents(registry, log);
     const now = () => new Date();
     let stopping = false;
     const ready = async () => {
@@ -181,6 +180,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
       db,
       log,
       registry,
+      events,
       secret,
       tokenRules: tokenRules(config, identity),
       ...(identity && { identity }),
@@ -192,7 +192,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     const watch = startWatch({
       db,
       rules: { purchaserRoles: config.purchaserRoles },
-      events: createEvents(registry, log),
+      events,
       log,
       now,
       everyMilliseconds: WATCH_MILLISECONDS,

@@ -11,12 +11,10 @@ import {
 } from '../config.js';
 import { UnfitDatabase } from '../db/start-check.js';
 import { readVersion } from '../version.js';
-import { importCommand } from './import.js';
 import { migrateCommand } from './migrate.js';
 import { openapiCommand } from './openapi.js';
 import { serveCommand } from './serve.js';
 import { tokenCommand } from './token.js';
-import { verifyLogCommand } from './verify-log.js';
 
 /** Exit codes of every command (docs/operations.md). */
 export const EXIT = {
@@ -61,9 +59,7 @@ export interface Command {
 export const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   migrate: migrateCommand,
-  import: importCommand,
   token: tokenCommand,
-  'verify-log': verifyLogCommand,
   openapi: openapiCommand,
 };
 

@@ -10,7 +10,7 @@ export interface WireLink {
 export interface PartnerCenterCollection<Item> {
   /** Number of items in this answer, not of all there are. */
   totalCount: number;
-  items: readonly Item[];
+  items: Item[];
   continuationToken?: string;
   links?: { self: WireLink; next?: WireLink };
   attributes: { objectType: 'Collection' };
@@ -27,7 +27,7 @@ function queryText(values: QueryValues): string {
 
 /** A small collection without links, as self-serve policies and entitlements answer. */
 export function partnerCenterCollection<Item>(items: readonly Item[]): PartnerCenterCollection<Item> {
-  return { totalCount: items.length, items, attributes: { objectType: 'Collection' } };
+  return { totalCount: items.length, items: [...items], attributes: { objectType: 'Collection' } };
 }
 
 export interface PartnerCenterPage<Item> {
@@ -69,10 +69,10 @@ export interface ArmPage<Item> {
 }
 
 /** A page on the ARM face: `{value, nextLink?}`, `nextLink` absolute. */
-export function armPage<Item>(page: ArmPage<Item>): { value: readonly Item[]; nextLink?: string } {
-  if (page.skipToken === undefined) return { value: page.value };
+export function armPage<Item>(page: ArmPage<Item>): { value: Item[]; nextLink?: string } {
+  if (page.skipToken === undefined) return { value: [...page.value] };
   const text = queryText({ ...page.query, $skipToken: page.skipToken });
-  return { value: page.value, nextLink: `${page.baseUrl}${page.path}?${text}` };
+  return { value: [...page.value], nextLink: `${page.baseUrl}${page.path}?${text}` };
 }
 
 export interface SizeRule {

@@ -1,4 +1,4 @@
-import type { FastifyRequest, RouteOptions } from 'fastify';
+import type { RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { compileFolder } from '../http/casing.js';
 import { faceOf } from '../http/face.js';

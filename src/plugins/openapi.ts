@@ -6,7 +6,10 @@ const DESCRIPTION = `The part of Microsoft Partner Center that lets a customer b
 self-hosted, behind the same wire contract. Paths under /v1 follow Partner Center, those under /subscriptions and /providers
 Azure Resource Manager.`;
 
-/** OpenAPI 3.1 from the route schemas, and the interactive page at /docs. Has to be registered before any route. */
+/**
+ * OpenAPI 3.1 from the route schemas, and the interactive page at /docs. Has to be registered before any route, and before
+ * `authentication`, which refuses the page's routes: they declare no access of their own.
+ */
 export const openapi = fp<{ version: string }>(
   async (app, { version }) => {
     await app.register(swagger, {
@@ -48,6 +51,9 @@ export const openapi = fp<{ version: string }>(
       refResolver: {
         buildLocalReference: (json, _base, _fragment, i) => (json.$id as string | undefined) ?? `def-${i}`,
       },
+    });
+    app.addHook('onRoute', (route) => {
+      if (/^\/docs(\/|$)/.test(route.url)) route.config = { ...route.config, access: 'public', produces: 'any' };
     });
     await app.register(swaggerUi, {
       routePrefix: '/docs',

@@ -1,6 +1,6 @@
 import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
-import type { CustomersTable, PermissionResource, PurchasePermissionsTable } from '../../db/tables.js';
+import type { CustomersTable, PurchasePermissionsTable } from '../../db/tables.js';
 import type { Facts, GroupMembershipFact, RoleAssignmentFact, UserFact } from './decide.js';
 
 export type PermissionRow = Selectable<PurchasePermissionsTable>;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';

@@ -1,0 +1,255 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import pg from 'pg';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import type { Test } from 'tap';
+import { buildApp } from '../../src/app.js';
+import { type Config, loadConfig, type SettingName } from '../../src/config.js';
+import { connect, type DatabaseHandle } from '../../src/db/connect.js';
+import { createEvents } from '../../src/events.js';
+import { findCustomerUser } from '../../src/nouns/identity/customer-users.js';
+import { type Identity, loadIdentity } from '../../src/nouns/identity/identity.js';
+import { mintToken } from '../../src/nouns/identity/mint.js';
+import { DEFAULT_ROLE_MAP } from '../../src/plugins/authentication.js';
+import { createTestDatabase } from './database.js';
+
+export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
+export const FABRIKAM = 'b36d1c8a-3f5e-4f0e-9a36-6f1f0c2b7d11';
+export const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
+const demoDir = fileURLToPath(new URL('../../../demo/', import.meta.url));
+export const ADMIN_AGENTS: Readonly<Record<string, string>> = {
+  [CONTOSO]: 'aaaaaaaa-0000-4000-8000-000000000001',
+  [FABRIKAM]: 'aaaaaaaa-0000-4000-8000-000000000002',
+};
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  /** Parsed JSON; undefined when there is no body. */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely by tests
+  body: any;
+  text: string;
+}
+
+export interface NewCustomer {
+  /** Default: contoso. */
+  partnerId?: string;
+  /** Default true: an Azure plan with an active Azure subscription and a home user who is Owner on it. */
+  eligible?: boolean;
+  name?: string;
+}
+
+export interface MadeCustomer {
+  partnerId: string;
+  customerId: string;
+  subscriptionId: string;
+  azureSubscriptionId: string;
+  /** The user who is Owner, and the name of the assignment that makes it so. */
+  ownerId: string;
+  ownerUpn: string;
+  roleAssignmentId: string;
+}
+
+export interface Service {
+  app: FastifyInstance;
+  url: string;
+  db: DatabaseHandle;
+  config: Config;
+  identity: Identity;
+  registry: Registry;
+  /** Sends JSON as an AdminAgent of contoso unless `token` says otherwise (null: none). */
+  request(
+    method: string,
+    path: string,
+    options?: { token?: string | null; body?: unknown; headers?: Record<string, string> },
+  ): Promise<Answer>;
+  tokens: {
+    admin: string;
+    sales: string;
+    helpdesk: string;
+    appOnly: string;
+    fabrikamAdmin: string;
+    customerUser(tenantId: string, upn: string): Promise<string>;
+  };
+  newCustomer(options?: NewCustomer): Promise<MadeCustomer>;
+  /** As the superuser: row-level security does not apply. */
+  sql<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
+  urls: { app: string; owner: string; superuser: string };
+}
+
+/** The whole service on a listening socket, with a database of its own and the partners contoso and fabrikam. */
+export async function startService(
+  t: Pick<Test, 'teardown'>,
+  settings: Partial<Record<SettingName, string>> = {},
+): Promise<Service> {
+  const database = await createTestDatabase(t);
+  const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
+  const sql: Service['sql'] = async (text, values) => (await superuser.query(text, values)).rows;
+  for (const [partnerId, name] of [
+    [CONTOSO, 'contoso'],
+    [FABRIKAM, 'fabrikam'],
+  ] as const) {
+    await sql(
+      `insert into partners (partner_id, company_name, domain, country, mpn_id, admin_agents_group_id, created_on)
+       values ($1, $2, $3, 'US', '1234567', $4, now())`,
+      [partnerId, name, `${name}partner.onmicrosoft.com`, ADMIN_AGENTS[partnerId]],
+    );
+  }
+  const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
+  const config = loadConfig({}, { requestsPerMinute: '0', switchesPerMinute: '0', ...settings });
+  const db = connect({
+    url: database.appUrl,
+    poolMax: config.poolMax,
+    preparedStatements: config.preparedStatements,
+    onIdleError: () => {},
+  });
+  const registry = new Registry();
+  const identity = await loadIdentity({
+    dataDir: (t as Test).testdir?.() ?? join(demoDir, '..', '.data'),
+    accountsFile: join(demoDir, 'identity.json'),
+    publicUrl: 'http://127.0.0.1',
+    findCustomerUser: (tenantId, upn) => findCustomerUser(db, tenantId, upn),
+  });
+  const app = await buildApp({
+    config,
+    db,
+    log,
+    registry,
+    events: createEvents(registry, log),
+    secret: Buffer.alloc(32, 7),
+    tokenRules: {
+      issuers: identity.issuers,
+      audiences: identity.audiences,
+      algorithms: ['RS256'],
+      roleMap: DEFAULT_ROLE_MAP,
+      requireMfa: false,
+      clockToleranceSeconds: 30,
+    },
+    identity,
+    ready: async () => undefined,
+    version: '0.0.0',
+    now: () => new Date(),
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  t.teardown(async () => {
+    await app.close();
+    await db.close();
+    await superuser.end();
+    await database.drop();
+  });
+
+  const partnerToken = (partner: string, role: 'AdminAgent' | 'SalesAgent' | 'HelpDeskAgent') =>
+    mintToken(identity, { partner, role });
+  const tokens = {
+    admin: await partnerToken('contoso', 'AdminAgent'),
+    sales: await partnerToken('contoso', 'SalesAgent'),
+    helpdesk: await partnerToken('contoso', 'HelpDeskAgent'),
+    appOnly: await mintToken(identity, { partner: 'contoso', role: 'AdminAgent', appOnly: true }),
+    fabrikamAdmin: await partnerToken('fabrikam', 'AdminAgent'),
+    customerUser: (tenantId: string, upn: string) => mintToken(identity, { customer: tenantId, user: upn }),
+  };
+
+  return {
+    app,
+    url,
+    db,
+    config,
+    identity,
+    registry,
+    tokens,
+    sql,
+    urls: { app: database.appUrl, owner: database.ownerUrl, superuser: database.superuserUrl },
+    newCustomer: (options) => makeCustomer(sql, options),
+    async request(method, path, { token = tokens.admin, body, headers = {} } = {}) {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: {
+          ...(token !== null && { authorization: `Bearer ${token}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const json = response.headers.get('content-type')?.includes('json') === true && text !== '';
+      return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+    },
+  };
+}
+
+async function makeCustomer(sql: Service['sql'], options: NewCustomer = {}): Promise<MadeCustomer> {
+  const { partnerId = CONTOSO, eligible = true } = options;
+  const made = {
+    partnerId,
+    customerId: randomUUID(),
+    subscriptionId: randomUUID(),
+    azureSubscriptionId: randomUUID(),
+    ownerId: randomUUID(),
+    ownerUpn: '',
+    roleAssignmentId: randomUUID(),
+  };
+  const name = options.name ?? `Customer ${made.customerId.slice(0, 8)}`;
+  const domain = `c${made.customerId.slice(0, 8)}.onmicrosoft.com`;
+  made.ownerUpn = `olga@${domain}`;
+  const address = { country: 'US', city: 'Redmond', state: 'WA', addressLine1: 'One Way', postalCode: '98052' };
+  await sql(
+    `insert into customers values ($1, $2, $3, lower($3), $4, 'reseller', true, 'US', null, $5, $6, 1, 0,
+       decode(repeat('00', 32), 'hex'), now() - interval '1 year', null)`,
+    [
+      partnerId,
+      made.customerId,
+      name,
+      domain,
+      { address },
+      {
+        id: randomUUID(),
+        email: `billing@${domain}`,
+        culture: 'en-US',
+        language: 'en',
+        companyName: name,
+        defaultAddress: address,
+        version: 1,
+      },
+    ],
+  );
+  if (!eligible) return made;
+  await sql(
+    `insert into subscriptions values ($1, $2, $3, 'DZH318Z0BPS6:0001:DZH318Z0BML6', 'Azure plan', 'Azure plan',
+       'DZH318Z0BPS6', 'Azure plan', 1, 'Usage-based', 'active', 'usage', 'one_time', null, false, false, false, true,
+       'Microsoft', '1234567', $4, null, '{}', 'notregistered', false, now() - interval '1 year',
+       now() - interval '1 year', '9999-12-10', 1)`,
+    [partnerId, made.customerId, made.subscriptionId, randomUUID()],
+  );
+  await sql(
+    `insert into azure_subscriptions values ($1, $2, $3, $4, 'Azure subscription 1', 'active', 'Enabled',
+       'CSP_2015-05-01', '{}', null, 1, now() - interval '1 year')`,
+    [partnerId, made.azureSubscriptionId, made.customerId, made.subscriptionId],
+  );
+  await sql(
+    `insert into users values ($1, $2, $3, $4, lower($4), 'Olga Owner', 'Olga', 'Owner', 'US', null, null, 'managed',
+       'member', 'active', null, 1, now() - interval '1 year', null)`,
+    [partnerId, made.customerId, made.ownerId, made.ownerUpn],
+  );
+  const scope = `/subscriptions/${made.azureSubscriptionId}`;
+  await sql(
+    `insert into role_assignments values
+       ($1, $2, $3, $4, lower($4), 'subscription', $5, $6, $7, 'User', 'active', null, null, null, null,
+        now() - interval '1 month', now() - interval '1 month', null, null),
+       ($1, $2, gen_random_uuid(), $4, lower($4), 'subscription', $5, $6, $8, 'ForeignGroup', 'active', null, null, null,
+        null, now() - interval '1 year', now() - interval '1 year', null, null)`,
+    [
+      partnerId,
+      made.customerId,
+      made.roleAssignmentId,
+      scope,
+      made.azureSubscriptionId,
+      OWNER_ROLE,
+      made.ownerId,
+      ADMIN_AGENTS[partnerId],
+    ],
+  );
+  return made;
+}
