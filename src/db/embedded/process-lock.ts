@@ -58,8 +58,9 @@ export async function withProcessLock<T>(path: string, waitMs: number, work: () 
 /**
  * Two processes may find the same dead holder, and the slower one must not remove the lock that the faster one took
  * since. So the right to remove goes to one process per holder, and that one looks again.
+ * @param holder content of the lock file when its process was found dead
  */
-async function breakLock(path: string, holder: string): Promise<void> {
+export async function breakLock(path: string, holder: string): Promise<void> {
   const right = `${path}.${holder.split(' ')[1] ?? 'unnamed'}`;
   if (!(await createFile(right, ''))) return;
   try {
