@@ -1,4 +1,4 @@
-import type { RouteOptions } from 'fastify';
+import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { compileFolder } from '../http/casing.js';
 import { faceOf } from '../http/face.js';
@@ -38,7 +38,7 @@ export const face = fp(
     const resolve = (ref: string) => app.getSchema(ref.replace(/#$/, '')) as object | undefined;
     app.addHook('onRoute', (route: RouteOptions) => {
       const kind = faceOf(route.url);
-      if (kind === 'identity' || !route.config?.access || route.config.fold || route.config.produces === 'any') return;
+      if (kind === 'identity' || !route.config?.access || route.config.produces === 'any') return;
       const { querystring, body } = (route.schema ?? {}) as {
         querystring?: { properties?: Record<string, Property> };
         body?: object;
@@ -49,7 +49,7 @@ export const face = fp(
       const unknown = kind === 'arm' ? 'keep' : 'drop';
       const foldsBody = body !== undefined && !route.config.strictBody;
       let foldBody: ((value: unknown) => unknown) | undefined;
-      route.config.fold = (request) => {
+      const fold = (request: FastifyRequest) => {
         const query = foldQuery(declared, request.query as Record<string, unknown>, { duplicates });
         request.query = typed(properties, query);
         if (!foldsBody || request.body === undefined) return;
@@ -57,6 +57,8 @@ export const face = fp(
         foldBody ??= compileFolder(body, { unknown, resolve });
         request.body = foldBody(request.body);
       };
+      // A new object: routes share the constants that their access is declared by.
+      route.config = { ...route.config, fold };
     });
     app.addHook('preValidation', async (request) => {
       request.routeOptions.config.fold?.(request);
