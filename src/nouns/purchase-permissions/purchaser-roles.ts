@@ -46,3 +46,6 @@ export function roleFor(
     purchaser: role?.buys.includes(resource) ? role.as : undefined,
   };
 }
+
+/** Ids of the roles that let somebody buy something: no other assignment can change the verdict. */
+export const BUYER_ROLE_IDS: readonly string[] = [...BUILT_IN_ROLES].flatMap(([id, role]) => (role.as ? [id] : []));

@@ -7,8 +7,8 @@ import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
 import { PERMISSION_ACTIONS } from '../activity-log/actions.js';
 import { appendEntries, type NewEntry, SYSTEM } from '../activity-log/append.js';
 import { decide, type Facts, failingReasons, type PurchaserRole, type Verdict } from './decide.js';
+import { BUYER_ROLE_IDS } from './purchaser-roles.js';
 import { findCustomer, listPermissionRows, loadFacts, type PermissionRow, upsertPermission } from './queries.js';
-import { BUYER_ROLE_IDS } from './roles.js';
 import { policyId, RESOURCES, toPolicy } from './self-serve-policy.js';
 
 export interface PermissionRules {
