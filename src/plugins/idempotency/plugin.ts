@@ -6,7 +6,7 @@ import { ApiError } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
-import { findLedgerRow, insertLedgerRow } from './queries.js';
+import { deleteExpiredLedgerRows, findLedgerRow, insertLedgerRow } from './queries.js';
 
 /** How long an answer can be had again under its request id. Partner Center publishes no window; see docs/differences.md. */
 const KEPT_MILLISECONDS = 24 * 60 * 60 * 1000;
@@ -93,8 +93,12 @@ export const idempotency = fp<IdempotencyOptions>(
     const running = new Set<string>();
 
     async function findReply(request: FastifyRequest, partnerId: string, print: Buffer): Promise<Outcome | undefined> {
-      const row = await db.read(partnerId, (reading) => findLedgerRow(reading, partnerId, request.requestId, now()));
+      const row = await db.read(partnerId, (reading) => findLedgerRow(reading, partnerId, request.requestId));
       if (!row) return undefined;
+      if (row.expires_on <= now()) {
+        await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));
+        return undefined;
+      }
       if (!row.fingerprint.equals(print)) throw new ApiError('RequestIdReused');
       const stored = JSON.parse(unseal(key, row.reply)) as StoredReply;
       const headers = { ...stored.headers, 'MS-Replayed': 'true' };

@@ -4,22 +4,23 @@ export interface LedgerRow {
   fingerprint: Buffer;
   status: number;
   reply: Buffer;
+  expires_on: Date;
 }
 
-export async function findLedgerRow(db: Reading, partnerId: string, requestId: string, now: Date) {
+/** The row of the id, also one that has expired and was not deleted yet. */
+export async function findLedgerRow(db: Reading, partnerId: string, requestId: string): Promise<LedgerRow | undefined> {
   return db
     .selectFrom('request_ledger')
-    .select(['fingerprint', 'status', 'reply'])
+    .select(['fingerprint', 'status', 'reply', 'expires_on'])
     .where('partner_id', '=', partnerId)
     .where('request_id', '=', requestId)
-    .where('expires_on', '>', now)
     .executeTakeFirst();
 }
 
 /** Fails with 23505 when the id is taken: the whole write is then rolled back and the stored answer given. */
 export async function insertLedgerRow(
   tx: Tx,
-  row: LedgerRow & { partner_id: string; request_id: string; expires_on: Date },
+  row: LedgerRow & { partner_id: string; request_id: string },
 ): Promise<void> {
   await tx.insertInto('request_ledger').values(row).execute();
 }
