@@ -61,9 +61,29 @@ interface DeniedAtScope {
   byPrincipal: Map<string, DenyAssignmentFact>;
 }
 
+/** What stops purchases on an Azure subscription, nearest scope first. */
+export class ReachingDenials {
+  constructor(private readonly atScopes: readonly DeniedAtScope[]) {}
+
+  /** The deny assignment that stops a holder of these ids: a user and its groups. */
+  blocking(principalIdsOf: () => readonly string[]): DenyAssignmentFact | undefined {
+    if (this.atScopes.length === 0) return undefined;
+    const principalIds = principalIdsOf();
+    for (const { everyone, byPrincipal } of this.atScopes) {
+      if (everyone !== undefined) return everyone;
+      for (const principalId of principalIds) {
+        const deny = byPrincipal.get(principalId);
+        if (deny !== undefined) return deny;
+      }
+    }
+    return undefined;
+  }
+}
+
 /** The deny assignments that stop a purchase of one resource, by scope and principal. */
 export class Denials {
   readonly #atScope = new Map<string, DeniedAtScope>();
+  readonly #reaching = new Map<string, ReachingDenials>();
 
   constructor(denyAssignments: readonly DenyAssignmentFact[], resource: PermissionResource) {
     for (const deny of denyAssignments) {
@@ -74,23 +94,20 @@ export class Denials {
         denied = { everyone: undefined, byPrincipal: new Map() };
         this.#atScope.set(key, denied);
       }
-      if (deny.everyone) denied.everyone ??= deny;
+      if (deny.everyone) denied.everyone = deny;
       for (const principalId of deny.principalIds) denied.byPrincipal.set(principalId, deny);
     }
   }
 
-  /** The one that keeps a holder of these ids (a user and its groups) from buying on the Azure subscription. */
-  blocking(azure: AzureSubscriptionFact, principalIdsOf: () => readonly string[]): DenyAssignmentFact | undefined {
-    if (this.#atScope.size === 0) return undefined;
-    const principalIds = principalIdsOf();
-    for (const scope of scopesAtAndAbove(azure)) {
-      const denied = this.#atScope.get(scope);
-      if (denied?.everyone) return denied.everyone;
-      for (const principalId of principalIds) {
-        const deny = denied?.byPrincipal.get(principalId);
-        if (deny !== undefined) return deny;
-      }
+  /** Azure subscriptions below the same deny assignments get the same object: who is stopped on one is on the other. */
+  reaching(azure: AzureSubscriptionFact): ReachingDenials {
+    const scopes = this.#atScope.size === 0 ? [] : scopesAtAndAbove(azure).filter((scope) => this.#atScope.has(scope));
+    const key = scopes.join('\n');
+    let reaching = this.#reaching.get(key);
+    if (reaching === undefined) {
+      reaching = new ReachingDenials(scopes.flatMap((scope) => this.#atScope.get(scope) ?? []));
+      this.#reaching.set(key, reaching);
     }
-    return undefined;
+    return reaching;
   }
 }

@@ -1,3 +1,4 @@
+import type { ReachingDenials } from './deny-assignments.js';
 import { type FactIndex, indexOf } from './fact-index.js';
 import type {
   AssignmentVerdict,
@@ -123,10 +124,14 @@ function buyer(
   rules: Rules,
 ): { user: UserFact; azure: AzureSubscriptionFact } | Finding {
   const denials = index.denials(rules.resource);
+  const tried = new Set<ReachingDenials>();
   let text = '';
   for (const azure of azureSubscriptions) {
+    const reaching = denials.reaching(azure);
+    if (tried.has(reaching)) continue;
+    tried.add(reaching);
     for (const user of users) {
-      const deny = denials.blocking(azure, () => index.principalIdsOf(user.userId));
+      const deny = reaching.blocking(() => index.principalIdsOf(user.userId));
       if (deny === undefined) return { user, azure };
       text = `deny assignment "${deny.displayName}" at ${deny.scope} blocks ${user.userPrincipalName}`;
     }

@@ -189,6 +189,32 @@ t.test('a bad subscription beside a good one does no harm', (t) => {
   t.end();
 });
 
+t.test(
+  'what is nearest to qualifying is named first: an Azure offer before a licence, own sales before others',
+  (t) => {
+    const licence: SubscriptionFact = {
+      ...plan,
+      subscriptionId: 'licence-1',
+      offerId: 'CFQ7:0001',
+      billingType: 'license',
+    };
+    const suspended: SubscriptionFact = { ...plan, status: 'suspended' };
+    const facts = factsOf({
+      subscriptions: [licence, suspended],
+      azureSubscriptions: [{ ...azure, azureSubscriptionId: 'az-2', subscriptionId: null }, azure],
+    });
+    t.match(checkOf(facts, 'subscription'), {
+      evidence: /: Azure plan plan-1 is suspended, not active\.$/,
+      remedy: 'Reactivate Azure plan plan-1.',
+    });
+    t.match(checkOf(facts, 'azure_subscription'), {
+      evidence: /: Azure subscription az-1 [^;]*suspended[^;]*; Azure subscription az-2 [^;]*not bought/,
+      remedy: 'Reactivate Azure plan plan-1.',
+    });
+    t.end();
+  },
+);
+
 t.test('Owner on the subscription that does not qualify alone is not enough', (t) => {
   const facts = factsOf({
     azureSubscriptions: [azure, { ...azure, azureSubscriptionId: 'az-2', subscriptionId: null }],
@@ -276,6 +302,7 @@ t.test('long evidence is cut to five items and the number of the others', (t) =>
   const { evidence } = checkOf(factsOf({ roleAssignments, users: [] }), 'owner');
   t.match(evidence, /; and 3995 more\.$/);
   t.equal(evidence.split('; ').length, 6);
+  t.notMatch(checkOf(factsOf({ roleAssignments: roleAssignments.slice(0, 5), users: [] }), 'owner').evidence, /more/);
   t.end();
 });
 

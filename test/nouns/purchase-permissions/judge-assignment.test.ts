@@ -136,7 +136,9 @@ failsWithHope(6, 'a member with the name of an invited account', /at home in ada
 fails(7, 'a partner employee as guest', /of the partner/, {
   facts: user({ userType: 'guest', homeDomain: 'Contoso.com' }),
 });
-fails(7, 'a partner employee as member', /of the partner/, { facts: user({ homeDomain: 'contoso.com' }) });
+fails(7, 'a partner employee as member', /of the partner/, {
+  facts: { partnerDomain: 'Contoso.com', ...user({ homeDomain: 'contoso.com' }) },
+});
 fails(7, 'a partner employee by the name of the invited account alone', /of the partner/, {
   facts: user({ userPrincipalName: 'jo_contoso.com#EXT#@fabrikam.com' }),
 });
