@@ -3,6 +3,8 @@ import pg from 'pg';
 import { classifyFailure } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
 import { kyselyOn } from './connection-kysely.js';
+import { sendTogether } from './flight.js';
+import { shareReads } from './shared-reads.js';
 import type { Database } from './tables.js';
 
 declare const bound: unique symbol;
@@ -39,6 +41,11 @@ export interface ConnectOptions {
 export interface DatabaseHandle {
   /** Runs `work` in a read-only transaction of the partner. Repeated once when the connection breaks. */
   read<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
+  /**
+   * Like `read`, for a short look-up by key: those of one partner that begin in the same turn of the event loop share a
+   * transaction, each with its own statements, result and error.
+   */
+  lookUp<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /**
    * Runs `work` in a transaction of the partner and commits. It may run more than once (serialization failure, deadlock,
    * broken connection before COMMIT), so it must have no effect outside the database.
@@ -78,6 +85,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     };
     client.on('error', onError);
     try {
+      sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
       const deferred: Promise<unknown>[] = [];
@@ -97,6 +105,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         await began;
         throw error;
       }
+      sendTogether(client);
       const committed = client.query('commit');
       committed.catch(() => {});
       const outcomes = await Promise.allSettled(deferred);
@@ -135,9 +144,12 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     return `set local ${setting} = '${id}'`;
   };
 
+  const read: DatabaseHandle['read'] = (partnerId, work) =>
+    withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work));
+
   return {
-    read: (partnerId, work) =>
-      withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
+    read,
+    lookUp: shareReads(read),
     write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),

@@ -10,6 +10,7 @@ import {
   type QueryResult,
 } from 'kysely';
 import type pg from 'pg';
+import { sendTogether } from './flight.js';
 import type { Database } from './tables.js';
 
 /** How many statement texts are prepared per connection; further ones go unnamed, so that memory is bounded. */
@@ -33,6 +34,7 @@ class PipelinedConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const name = this.prepare ? statementName(query.sql) : undefined;
+    sendTogether(this.client);
     const result = await this.client.query({
       text: query.sql,
       values: query.parameters as unknown[],

@@ -1,4 +1,5 @@
 import { type Insertable, type Selectable, sql } from 'kysely';
+import { compileOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { CustomersTable, PurchasePermissionsTable } from '../../db/tables.js';
 import type { Facts, GroupMembershipFact, RoleAssignmentFact, UserFact } from './decide.js';
@@ -36,16 +37,27 @@ export async function upsertPermission(tx: Tx, row: Insertable<PurchasePermissio
     .execute();
 }
 
-/** Whether the customer is there for this partner: one that is another partner's is not. */
-export async function customerExists(db: Reading, partnerId: string, customerId: string): Promise<boolean> {
-  const row = await db
-    .selectFrom('customers')
-    .select('customer_id')
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .where('deleted_on', 'is', null)
-    .executeTakeFirst();
-  return row !== undefined;
+const selectCustomerPermissions = compileOnce((db, $: { partnerId: string; customerId: string }) =>
+  db
+    .selectFrom('customers as c')
+    .leftJoin('purchase_permissions as p', (join) =>
+      join.onRef('p.partner_id', '=', 'c.partner_id').onRef('p.customer_id', '=', 'c.customer_id'),
+    )
+    .selectAll('p')
+    .where('c.partner_id', '=', $.partnerId)
+    .where('c.customer_id', '=', $.customerId)
+    .where('c.deleted_on', 'is', null),
+);
+
+/** The permissions of a customer ever switched, or undefined when there is no such customer of this partner. */
+export async function findCustomerPermissions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+): Promise<PermissionRow[] | undefined> {
+  const rows = await selectCustomerPermissions(db, { partnerId, customerId });
+  if (rows.length === 0) return undefined;
+  return rows.filter((row): row is PermissionRow => row.resource !== null);
 }
 
 export async function findCustomer(

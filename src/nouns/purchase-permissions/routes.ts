@@ -12,7 +12,7 @@ import { partnerCenterCollection, partnerCenterPage } from '../../http/paging.js
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, textEnum, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
-import { customerExists, listPartnerPermissions, listPermissionRows, type PermissionRow } from './queries.js';
+import { findCustomerPermissions, listPartnerPermissions, type PermissionRow } from './queries.js';
 import {
   Eligibility,
   PermissionResourceName,
@@ -73,13 +73,8 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     async (request) => {
       const customerId = lowerCaseUuid(request.params.customer);
       const partnerId = request.caller.tenantId;
-      const [exists, rows] = await db.read(partnerId, (reading) =>
-        Promise.all([
-          customerExists(reading, partnerId, customerId),
-          listPermissionRows(reading, partnerId, customerId),
-        ]),
-      );
-      if (!exists) throw new ApiError('CustomerNotFound');
+      const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+      if (!rows) throw new ApiError('CustomerNotFound');
       return partnerCenterCollection(
         RESOURCES.map((resource) => toPurchasePermission(customerId, resource, rowOf(rows, resource), now())),
       );
@@ -102,13 +97,8 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       const customerId = lowerCaseUuid(request.params.customer);
       const resource = resourceOf(request.params.resource);
       const partnerId = request.caller.tenantId;
-      const [exists, rows] = await db.read(partnerId, (reading) =>
-        Promise.all([
-          customerExists(reading, partnerId, customerId),
-          listPermissionRows(reading, partnerId, customerId),
-        ]),
-      );
-      if (!exists) throw new ApiError('CustomerNotFound');
+      const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+      if (!rows) throw new ApiError('CustomerNotFound');
       const permission = toPurchasePermission(customerId, resource, rowOf(rows, resource), now());
       return reply.header('ETag', permission.attributes.etag).send(permission);
     },
