@@ -2,12 +2,15 @@ import {
   type Compilable,
   type CompiledQuery,
   DummyDriver,
+  type Insertable,
+  type InsertQueryBuilder,
+  type InsertResult,
   Kysely,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from 'kysely';
-import type { Reading } from './connect.js';
+import type { Reading, Tx } from './connect.js';
 import type { Database } from './tables.js';
 
 const builder = new Kysely<Database>({
@@ -38,5 +41,24 @@ export function compileOnce<Parameters extends Readonly<Record<string, unknown>>
     const values = compiled.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));
     const { rows } = await db.executeQuery<Row>({ ...compiled, parameters: values });
     return rows;
+  };
+}
+
+/**
+ * {@link compileOnce} for the insertion of one row.
+ * @param complete adds what the statement ends with, e.g. `on conflict`
+ */
+export function insertOnce<Table extends keyof Database & string>(
+  table: Table,
+  columns: readonly (keyof Insertable<Database[Table]> & string)[],
+  complete: (insert: InsertQueryBuilder<Database, Table, InsertResult>) => Compilable<InsertResult> = (insert) =>
+    insert,
+): (tx: Tx, row: Insertable<Database[Table]>) => Promise<void> {
+  const insert = compileOnce<Record<string, unknown>, InsertResult>((db, $) => {
+    const row = Object.fromEntries(columns.map((column) => [column, $[column]]));
+    return complete(db.insertInto(table).values(row as Insertable<Database[Table]>));
+  });
+  return async (tx, row) => {
+    await insert(tx, row as Record<string, unknown>);
   };
 }

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
-import { sql } from 'kysely';
+import { CompiledQuery } from 'kysely';
+import { compileOnce } from './compile-once.js';
 import type { Tx } from './connect.js';
 import type { CustomersTable } from './tables.js';
 
@@ -12,6 +13,18 @@ export interface CustomerLock {
   now: Date;
 }
 
+const selectForUpdate = compileOnce((db, $: { partnerId: string; customerId: string }) =>
+  db
+    .selectFrom('customers')
+    .selectAll()
+    .where('partner_id', '=', $.partnerId)
+    .where('customer_id', '=', $.customerId)
+    .where('deleted_on', 'is', null)
+    .forUpdate(),
+);
+
+const CLOCK = CompiledQuery.raw('select clock_timestamp() as now') as CompiledQuery<{ now: Date }>;
+
 /**
  * Locks one customer, the lock of everything its eligibility depends on. Closes the race in which a permission is
  * switched on while the role or subscription that allows it goes away: both sides come through here first, so the later
@@ -19,16 +32,9 @@ export interface CustomerLock {
  * is not there yet.
  */
 export async function lockCustomer(tx: Tx, partnerId: string, customerId: string): Promise<CustomerLock> {
-  const [customer, clock] = await Promise.all([
-    tx
-      .selectFrom('customers')
-      .selectAll()
-      .where('partner_id', '=', partnerId)
-      .where('customer_id', '=', customerId)
-      .where('deleted_on', 'is', null)
-      .forUpdate()
-      .executeTakeFirst(),
-    sql<{ now: Date }>`select clock_timestamp() as now`.execute(tx),
+  const [[customer], clock] = await Promise.all([
+    selectForUpdate(tx, { partnerId, customerId }),
+    tx.executeQuery(CLOCK),
   ]);
   const now = clock.rows[0]?.now;
   if (!now) throw new Error('the database did not tell the time');

@@ -7,8 +7,9 @@ import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
 import { PERMISSION_ACTIONS } from '../activity-log/actions.js';
 import { appendEntries, type NewEntry, SYSTEM } from '../activity-log/append.js';
 import { decide, type Facts, failingReasons, type PurchaserRole, type Verdict } from './decide.js';
+import { loadFacts } from './facts-queries.js';
 import { BUYER_ROLE_IDS } from './purchaser-roles.js';
-import { findCustomer, listPermissionRows, loadFacts, type PermissionRow, upsertPermission } from './queries.js';
+import { findCustomer, listPermissionRows, type PermissionRow, upsertPermission } from './queries.js';
 import { policyId, RESOURCES, toPolicy } from './self-serve-policy.js';
 
 export interface PermissionRules {
@@ -104,7 +105,7 @@ export async function switchPermissions(
       const row = news.find((r) => r.resource === resource) ?? rows.find((r) => r.resource === resource);
       return row ? [row] : [];
     });
-  for (const row of changed) commitWith(upsertPermission(tx, { ...row, ineligibility_reasons: '[]' }));
+  for (const row of changed) commitWith(upsertPermission(tx, row));
 
   // One entry per direction: a PUT that swaps one permission for the other is a grant and a withdrawal.
   const entries: NewEntry[] = [];
@@ -178,7 +179,7 @@ export async function reevaluate(
         ...row,
         effective: verdict.eligible,
         effective_until: until,
-        ineligibility_reasons: JSON.stringify(reasons),
+        ineligibility_reasons: reasons,
       }),
     );
     if (row.effective === verdict.eligible) continue;

@@ -1,3 +1,4 @@
+import { insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 
 export interface LedgerRow {
@@ -17,12 +18,21 @@ export async function findLedgerRow(db: Reading, partnerId: string, requestId: s
     .executeTakeFirst();
 }
 
+const insertRow = insertOnce('request_ledger', [
+  'partner_id',
+  'request_id',
+  'fingerprint',
+  'status',
+  'reply',
+  'expires_on',
+]);
+
 /** Fails with 23505 when the id is taken: the whole write is then rolled back and the stored answer given. */
 export async function insertLedgerRow(
   tx: Tx,
   row: LedgerRow & { partner_id: string; request_id: string },
 ): Promise<void> {
-  await tx.insertInto('request_ledger').values(row).execute();
+  await insertRow(tx, row);
 }
 
 export async function deleteExpiredLedgerRows(tx: Tx, partnerId: string, now: Date): Promise<void> {
