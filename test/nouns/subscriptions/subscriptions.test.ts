@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { type MadeCustomer, startService } from '../../helpers/service.js';
-import { addAzureGlobal, addSubscription, logOf } from './insert.js';
+import { addAzureGlobal, addAzureSubscription, addSubscription, logOf } from './insert.js';
 
 const service = await startService(t);
 const { request } = service;
@@ -224,7 +224,11 @@ t.test('an Azure plan with an active Azure subscription cannot be suspended', as
   t.equal((await request('GET', path)).body.status, 'active');
   t.equal((await logOf(service, customer)).length, 0);
   await service.sql("update azure_subscriptions set status = 'inactive' where customer_id = $1", [customer.customerId]);
-  t.match(await request('PATCH', path, { body: { status: 'suspended' } }), { status: 200 });
+  const deleted = await addAzureSubscription(service, customer, customer.subscriptionId, { arm_state: 'Deleted' });
+  for (const status of ['suspended', 'active']) {
+    t.match(await request('PATCH', path, { body: { status } }), { status: 200, body: { status } });
+    t.match(await stateOf(deleted.azure_subscription_id), { arm_state: 'Deleted' });
+  }
 });
 
 t.test(
@@ -303,9 +307,9 @@ t.test('an Azure plan is registered once, with any of the bodies that clients se
     t.same({ status, text, location: headers.get('location') }, { status: 202, text: '', location });
   }
   t.equal((await request('GET', `/v1${location}`)).body.status, 'registered');
-  t.match(await logOf(service, customer), [
-    { action: 'Update Subscription', old: { Status: 'notregistered' }, new: { Status: 'registered' } },
-  ]);
+  const log = await logOf(service, customer);
+  t.equal(log.length, 1);
+  t.match(log[0], { action: 'Update Subscription', old: { Status: 'notregistered' }, new: { Status: 'registered' } });
 });
 
 t.test('what is no Azure subscription, or not active, is not registered', async (t) => {
