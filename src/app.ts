@@ -16,6 +16,9 @@ import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
+import { subscriptions } from './nouns/subscriptions/routes.js';
+import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
 import { findTenantKind } from './nouns/tenants.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
@@ -101,7 +104,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 
-  for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas)]) {
+  for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas), ...Object.values(subscriptionSchemas)]) {
     if ('$id' in schema) app.addSchema(schema);
   }
   const tokens = createTokenCodec(deriveKey(deps.secret, 'continuation tokens'));
@@ -111,5 +114,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   if (deps.identity) await app.register(identityRoutes, { identity: deps.identity });
   await app.register(purchasePermissions, permissions);
   await app.register(selfServePolicies, permissions);
+  await app.register(subscriptions, permissions);
+  await app.register(azureEntitlements, permissions);
   return app;
 }

@@ -30,6 +30,7 @@ export const catalogue = {
     'InvalidRequestContent',
     'A property is missing or has a wrong value. Correct what data[] names and send it again.',
   ),
+  QuantityNotAllowed: entry(400, '2001', 'BadRequest', 'The subscription cannot have this quantity.'),
   StaleEtag: entry(
     400,
     '2055',
@@ -63,6 +64,7 @@ export const catalogue = {
     'BadRequest',
     'The cancellation reason is not one of the accepted values.',
   ),
+  EntitlementNotReactivated: entry(400, '900337', 'BadRequest', 'The Azure entitlement cannot be reactivated.'),
   AzureSubscriptionNotActive: entry(
     400,
     '800012',

@@ -1,0 +1,109 @@
+import { sql, type Updateable } from 'kysely';
+import type { Reading, Tx } from '../../db/connect.js';
+import type { ArmSubscriptionState, AzureSubscriptionsTable, SubscriptionsTable } from '../../db/tables.js';
+import type { AzureSubscriptionRow, SubscriptionRow } from './wire.js';
+
+/** The customer's country; undefined when it is not there for this partner. */
+export async function findMarket(db: Reading, partnerId: string, customerId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('customers')
+    .select('country')
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('deleted_on', 'is', null)
+    .executeTakeFirst();
+  return row?.country;
+}
+
+/** All of a customer's subscriptions: the original pages them neither. */
+export async function listSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  filter: { orderId?: string; mpnId?: string },
+): Promise<SubscriptionRow[]> {
+  const { orderId, mpnId } = filter;
+  return db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .$if(orderId !== undefined, (query) => query.where('order_id', '=', orderId ?? ''))
+    .$if(mpnId !== undefined, (query) => query.where('mpn_id', '=', mpnId ?? ''))
+    .orderBy('creation_date')
+    .orderBy('subscription_id')
+    .execute();
+}
+
+export async function findSubscription(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  subscriptionId: string,
+): Promise<SubscriptionRow | undefined> {
+  return db
+    .selectFrom('subscriptions')
+    .selectAll()
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('subscription_id', '=', subscriptionId)
+    .executeTakeFirst();
+}
+
+/** The Azure subscriptions that were bought under the subscription. */
+export async function listAzureSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  subscriptionId: string,
+): Promise<AzureSubscriptionRow[]> {
+  return db
+    .selectFrom('azure_subscriptions')
+    .selectAll()
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('subscription_id', '=', subscriptionId)
+    .orderBy('azure_subscription_id')
+    .execute();
+}
+
+export async function updateSubscription(
+  tx: Tx,
+  row: SubscriptionRow,
+  change: Updateable<SubscriptionsTable>,
+): Promise<void> {
+  await tx
+    .updateTable('subscriptions')
+    .set(change)
+    .where('partner_id', '=', row.partner_id)
+    .where('customer_id', '=', row.customer_id)
+    .where('subscription_id', '=', row.subscription_id)
+    .execute();
+}
+
+export async function updateAzureSubscription(
+  tx: Tx,
+  row: AzureSubscriptionRow,
+  change: Updateable<AzureSubscriptionsTable>,
+): Promise<void> {
+  await tx
+    .updateTable('azure_subscriptions')
+    .set(change)
+    .where('partner_id', '=', row.partner_id)
+    .where('customer_id', '=', row.customer_id)
+    .where('azure_subscription_id', '=', row.azure_subscription_id)
+    .execute();
+}
+
+/** Lets the Azure subscriptions of a subscription follow it. Those that were cancelled by themselves stay as they are. */
+export async function updateArmStates(tx: Tx, row: SubscriptionRow, state: ArmSubscriptionState): Promise<void> {
+  await tx
+    .updateTable('azure_subscriptions')
+    .set({ arm_state: state, version: sql<number>`version + 1` })
+    .where('partner_id', '=', row.partner_id)
+    .where('customer_id', '=', row.customer_id)
+    .where('subscription_id', '=', row.subscription_id)
+    .where('status', '=', 'active')
+    .where('arm_state', 'not in', [state, 'Deleted'])
+    .execute();
+}
