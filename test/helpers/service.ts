@@ -84,6 +84,7 @@ export interface Service {
 export async function startService(
   t: Pick<Test, 'teardown'>,
   settings: Partial<Record<SettingName, string>> = {},
+  options: { through?: (databaseUrl: string) => string } = {},
 ): Promise<Service> {
   const database = await createTestDatabase(t);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
@@ -101,7 +102,7 @@ export async function startService(
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const config = loadConfig({}, { requestsPerMinute: '0', switchesPerMinute: '0', ...settings });
   const db = connect({
-    url: database.appUrl,
+    url: options.through?.(database.appUrl) ?? database.appUrl,
     poolMax: config.poolMax,
     preparedStatements: config.preparedStatements,
     onIdleError: () => {},

@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, connect as dial, type Socket } from 'node:net';
+import { sql } from 'kysely';
+import pg from 'pg';
+import t from 'tap';
+import { CommitOutcomeUnknown, connect, type DatabaseHandle, type Tx } from '../../src/db/connect.js';
+import { lockCustomer } from '../../src/db/customer-lock.js';
+import { ApiError } from '../../src/errors/api-error.js';
+import { violatedConstraint } from '../../src/errors/from-postgres.js';
+import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
+
+const service = await startService(t);
+const { db } = service;
+const admin = new pg.Pool({ connectionString: service.urls.superuser, max: 4 });
+t.teardown(() => admin.end());
+
+/** A proxy to the database that can swallow what comes back after a COMMIT, and then break the connection. */
+async function swallowingProxy() {
+  const target = new URL(service.urls.app);
+  const state = { swallow: false };
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = dial(Number(target.port), target.hostname);
+    let cut = false;
+    sockets.add(client).add(upstream);
+    client.on('data', (bytes) => {
+      if (state.swallow && bytes.includes('commit')) {
+        cut = true;
+        state.swallow = false;
+        setTimeout(() => client.destroy(), 100);
+      }
+      upstream.write(bytes);
+    });
+    upstream.on('data', (bytes) => {
+      if (!cut) client.write(bytes);
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('close', () => other.destroy());
+      one.on('error', () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const url = new URL(service.urls.app);
+  url.port = String(port);
+  return {
+    url: url.href,
+    state,
+    close: () =>
+      new Promise<void>((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+const open = (url = service.urls.app, poolMax = 4, preparedStatements = true) =>
+  connect({ url, poolMax, preparedStatements, onIdleError: () => {} });
+
+const rename = (tx: Tx, customerId: string, name: string) =>
+  tx
+    .updateTable('customers')
+    .set({ company_name: name })
+    .where('partner_id', '=', CONTOSO)
+    .where('customer_id', '=', customerId)
+    .execute();
+const nameOf = async (customerId: string) =>
+  (await service.sql('select company_name from customers where customer_id = $1', [customerId]))[0]?.company_name;
+
+t.test('a transaction sees and changes the rows of its partner alone, also without a condition', async (t) => {
+  const mine = await service.newCustomer();
+  const theirs = await service.newCustomer({ partnerId: FABRIKAM });
+  const ids = await db.read(CONTOSO, async (reading) =>
+    (await reading.selectFrom('customers').select('customer_id').execute()).map((row) => row.customer_id),
+  );
+  t.ok(ids.includes(mine.customerId));
+  t.notOk(ids.includes(theirs.customerId));
+  await db.write(CONTOSO, (tx) => tx.updateTable('customers').set({ company_name: 'renamed' }).execute());
+  t.not(await nameOf(theirs.customerId), 'renamed');
+  await t.rejects(
+    db.write(CONTOSO, (tx) =>
+      tx
+        .insertInto('groups')
+        .values({ partner_id: FABRIKAM, customer_id: theirs.customerId, group_id: randomUUID(), display_name: 'x' })
+        .execute(),
+    ),
+    { code: '42501' },
+  );
+  await t.rejects(
+    db.read("x'; select 1; --", async () => undefined),
+    /UUID/,
+  );
+});
+
+t.test('every table is under forced row-level security with a policy for reading and writing', async (t) => {
+  const rows = await service.sql(
+    `select c.relname, c.relrowsecurity, c.relforcerowsecurity,
+            (select count(*)::int from pg_policy p where p.polrelid = c.oid and p.polcmd = '*'
+               and p.polqual is not null and p.polwithcheck is not null) as policies
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
+      where c.relkind = 'r' and c.relname not like 'kysely%'`,
+  );
+  t.ok(rows.length >= 12);
+  for (const row of rows) {
+    t.match(row, { relrowsecurity: true, relforcerowsecurity: true, policies: 1 }, row.relname);
+  }
+});
+
+t.test(
+  'a write whose COMMIT was answered by nothing is reported as unknown, and its request id tells the outcome',
+  async (t) => {
+    const proxy = await swallowingProxy();
+    const through = open(proxy.url, 1);
+    const { customerId } = await service.newCustomer();
+    await through.read(CONTOSO, async () => undefined);
+    proxy.state.swallow = true;
+    await t.rejects(
+      through.write(CONTOSO, (tx) => rename(tx, customerId, 'kept')),
+      CommitOutcomeUnknown,
+    );
+    t.equal(await nameOf(customerId), 'kept', 'the commit had happened');
+    await through.close();
+    await proxy.close();
+  },
+);
+
+t.test('a reply to COMMIT that is lost does not lose the answer of the request', async (t) => {
+  const proxy = await swallowingProxy();
+  const lossy = await startService(t, {}, { through: (url) => url.replace(/:\d+\//, `:${new URL(proxy.url).port}/`) });
+  t.teardown(proxy.close);
+  const { customerId } = await lossy.newCustomer();
+  const path = `/v1/customers/${customerId}/purchasepermissions/AzureReservedInstances`;
+  await lossy.request('GET', path);
+  proxy.state.swallow = true;
+  const answer = await lossy.request('PUT', path, { body: { state: 'on' } });
+  t.match(answer, { status: 201, body: { state: 'on', version: 1 } });
+  const log = await lossy.sql('select seq from activity_log where customer_id = $1', [customerId]);
+  t.equal(log.length, 1);
+});
+
+t.test('a statement that fails after COMMIT was sent undoes everything and is the error thrown', async (t) => {
+  const { customerId } = await service.newCustomer();
+  await t.rejects(
+    db.write(CONTOSO, async (tx, commitWith) => {
+      commitWith(rename(tx, customerId, 'undone'));
+      commitWith(sql`select 1 / 0`.execute(tx));
+    }),
+    { code: '22012' },
+  );
+  t.not(await nameOf(customerId), 'undone');
+});
+
+t.test('a deadlock is run again, and both writers succeed', async (t) => {
+  const [a, b] = await Promise.all([service.newCustomer(), service.newCustomer()]);
+  let attempts = 0;
+  const both = (first: string, second: string) =>
+    db.write(CONTOSO, async (tx) => {
+      attempts++;
+      await lockCustomer(tx, CONTOSO, first);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sql`set local lock_timeout = '10s'`.execute(tx);
+      await sql`set local statement_timeout = '10s'`.execute(tx);
+      await lockCustomer(tx, CONTOSO, second);
+    });
+  await Promise.all([both(a.customerId, b.customerId), both(b.customerId, a.customerId)]);
+  t.ok(attempts > 2, `${attempts} attempts`);
+});
+
+t.test('a backend killed before COMMIT is one retry, and the pool serves on', async (t) => {
+  const own = open(service.urls.app, 2);
+  const { customerId } = await service.newCustomer();
+  let attempts = 0;
+  await own.write(CONTOSO, async (tx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx);
+    if (++attempts === 1) await admin.query('select pg_terminate_backend($1::int)', [rows[0]?.pid]);
+    await rename(tx, customerId, 'after all');
+  });
+  t.equal(attempts, 2);
+  t.equal(await nameOf(customerId), 'after all');
+  await own.close();
+});
+
+t.test('look-ups that share a transaction keep their own results and errors', async (t) => {
+  const made = await Promise.all([1, 2, 3].map(() => service.newCustomer()));
+  const find = (customerId: string) =>
+    db.lookUp(CONTOSO, (reading) =>
+      reading
+        .selectFrom('customers')
+        .select('customer_id')
+        .where('customer_id', '=', customerId)
+        .executeTakeFirstOrThrow(),
+    );
+  const outcomes = await Promise.allSettled([
+    find(made[0]?.customerId ?? ''),
+    db.lookUp(CONTOSO, (reading) => sql`select 1 / 0`.execute(reading)),
+    find(made[1]?.customerId ?? ''),
+    db.lookUp(CONTOSO, async () => {
+      throw new ApiError('NotFound');
+    }),
+    db.lookUp(FABRIKAM, async (reading) => reading.selectFrom('partners').select('partner_id').execute()),
+  ]);
+  t.match(outcomes, [
+    { status: 'fulfilled', value: { customer_id: made[0]?.customerId } },
+    { status: 'rejected', reason: { code: '22012' } },
+    { status: 'fulfilled', value: { customer_id: made[1]?.customerId } },
+    { status: 'rejected', reason: { errorName: 'NotFound' } },
+    { status: 'fulfilled', value: [{ partner_id: FABRIKAM }] },
+  ]);
+});
+
+t.test('look-ups of one turn share a transaction, and those of two partners never do', async (t) => {
+  const transaction = (handle: DatabaseHandle, partnerId: string) =>
+    handle.lookUp(partnerId, async (reading) => {
+      const { rows } = await sql<{
+        pid: number;
+        at: string;
+      }>`select pg_backend_pid() as pid, now()::text as at`.execute(reading);
+      return `${rows[0]?.pid} ${rows[0]?.at}`;
+    });
+  const [a, b, c] = await Promise.all([transaction(db, CONTOSO), transaction(db, CONTOSO), transaction(db, FABRIKAM)]);
+  t.equal(a, b);
+  t.not(a, c);
+});
+
+t.test('the name of a violated constraint is found in the field, and with a shard number in the text', async (t) => {
+  const plain = Object.assign(new pg.DatabaseError('duplicate key', 1, 'error'), {
+    code: '23505',
+    constraint: 'customers_by_domain',
+  });
+  const citus = Object.assign(
+    new pg.DatabaseError('duplicate key value violates unique constraint "customers_by_domain_102199"', 1, 'error'),
+    { code: '23505' },
+  );
+  t.equal(violatedConstraint(plain), 'customers_by_domain');
+  t.equal(violatedConstraint(citus), 'customers_by_domain');
+  t.equal(violatedConstraint(new Error('other')), undefined);
+});
+
+t.test('without prepared statements, as behind an older pooler, the same statements run', async (t) => {
+  const unnamed = open(service.urls.app, 1, false);
+  const { customerId } = await service.newCustomer();
+  await unnamed.write(CONTOSO, (tx) => lockCustomer(tx, CONTOSO, customerId));
+  const names = await unnamed.read(CONTOSO, (reading) => sql`select name from pg_prepared_statements`.execute(reading));
+  t.strictSame(names.rows, []);
+  await unnamed.close();
+});
