@@ -288,6 +288,7 @@ t.test('a customer sent back as it was read is not changed, and nothing but an e
   const path = `/v1/customers/${customerId}`;
   const { body } = await request('GET', path);
   t.match(await request('PATCH', path, { body }), { status: 200, body });
+  t.match(await sql('select version from customers where customer_id = $1', [customerId]), [{ version: 1 }]);
   t.match(await request('PATCH', path, { body: { companyProfile: { companyName: 'New' } } }), {
     status: 400,
     body: { code: '3000', data: [/relationshipToPartner/] },
