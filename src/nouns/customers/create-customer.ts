@@ -75,36 +75,38 @@ export async function createCustomer(
   const { defaultAddress, ...billing } = wanted.billingProfile;
   const country = defaultAddress.country.toUpperCase();
   const customerId = uuidv4();
-  const [, { customer, now }] = await Promise.all([
-    insertCustomer(tx, {
-      partner_id: partnerId,
-      customer_id: customerId,
-      company_name: billing.companyName,
-      company_name_key: billing.companyName.toLowerCase(),
-      domain,
-      relationship: 'reseller',
-      allow_delegated_access: true,
-      country,
-      associated_partner_id: wanted.associatedPartnerId ?? null,
-      company_profile: JSON.stringify({
-        ...(address && { address: { ...address, country: address.country.toUpperCase() } }),
-        ...(email !== undefined && { email }),
-        ...(organizationRegistrationNumber && { organizationRegistrationNumber }),
-      }),
-      billing_profile: JSON.stringify({
-        ...billing,
-        id: uuidv4(),
-        defaultAddress: { ...defaultAddress, country },
-        version: 1,
-      }),
+  const inserted = insertCustomer(tx, {
+    partner_id: partnerId,
+    customer_id: customerId,
+    company_name: billing.companyName,
+    company_name_key: billing.companyName.toLowerCase(),
+    domain,
+    relationship: 'reseller',
+    allow_delegated_access: true,
+    country,
+    associated_partner_id: wanted.associatedPartnerId ?? null,
+    company_profile: JSON.stringify({
+      ...(address && { address: { ...address, country: address.country.toUpperCase() } }),
+      ...(email !== undefined && { email }),
+      ...(organizationRegistrationNumber && { organizationRegistrationNumber }),
+    }),
+    billing_profile: JSON.stringify({
+      ...billing,
+      id: uuidv4(),
+      defaultAddress: { ...defaultAddress, country },
       version: 1,
-      log_seq: 0,
-      log_head: GENESIS,
-      created_on: createdOn,
-      deleted_on: null,
-    }).catch(refuseTakenDomain),
-    lockCustomer(tx, partnerId, customerId),
-  ]);
+    }),
+    version: 1,
+    log_seq: 0,
+    log_head: GENESIS,
+    created_on: createdOn,
+    deleted_on: null,
+  }).catch(refuseTakenDomain);
+  // In the insert's flight. A failed insert fails the lock too, and is what has to be told of, whichever settles first.
+  const locked = lockCustomer(tx, partnerId, customerId);
+  locked.catch(() => {});
+  await inserted;
+  const { customer, now } = await locked;
   if (!customer) throw new Error('the customer is not there after its insert');
 
   const admin = adminRow(partnerId, customerId, domain, country, now);
