@@ -11,6 +11,11 @@ import { assertWellFormedQuery, parseQuery } from './http/query.js';
 import { sharedSchemas } from './http/schemas.js';
 import { parseStrictJson } from './http/strict-json.js';
 import { deriveKey } from './lib/seal.js';
+import { customerProfiles } from './nouns/customers/profile-routes.js';
+import { customers } from './nouns/customers/routes.js';
+import * as customerSchemas from './nouns/customers/schemas.js';
+import { customerUsers } from './nouns/customers/user-routes.js';
+import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
@@ -104,7 +109,13 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 
-  for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas), ...Object.values(subscriptionSchemas)]) {
+  for (const schema of [
+    ...sharedSchemas,
+    ...Object.values(customerSchemas),
+    ...Object.values(userSchemas),
+    ...Object.values(permissionSchemas),
+    ...Object.values(subscriptionSchemas),
+  ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
   const tokens = createTokenCodec(deriveKey(deps.secret, 'continuation tokens'));
@@ -112,6 +123,9 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const permissions = { db, rules, events: deps.events, tokens, now };
 
   if (deps.identity) await app.register(identityRoutes, { identity: deps.identity });
+  for (const noun of [customers, customerProfiles, customerUsers]) {
+    await app.register(noun, { ...permissions, sandbox: config.sandbox });
+  }
   await app.register(purchasePermissions, permissions);
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);

@@ -58,6 +58,30 @@ export const catalogue = {
     'BadRequest',
     'The customer user is not acceptable as sent. Correct what data[] names.',
   ),
+  RegistrationNumberUnsupported: entry(
+    400,
+    '600002',
+    'BadRequest',
+    'The organization registration number is not supported in this country. Leave it out.',
+  ),
+  RegistrationNumberMissing: entry(
+    400,
+    '600049',
+    'BadRequest',
+    'The organization registration number is required in this country. Send it in companyProfile.',
+  ),
+  RegistrationNumberInvalid: entry(
+    400,
+    '600050',
+    'BadRequest',
+    'The organization registration number has to be 4 to 30 letters, digits, blanks, dots, slashes or hyphens.',
+  ),
+  PhoneNumberMissing: entry(
+    400,
+    '600051',
+    'BadRequest',
+    'A phone number is required in this country. Send it in billingProfile.defaultAddress.phoneNumber.',
+  ),
   InvalidCancellationReason: entry(
     400,
     '900307',
