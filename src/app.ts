@@ -16,6 +16,8 @@ import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { roleAssignments } from './nouns/role-assignments/routes.js';
+import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
 import { subscriptions } from './nouns/subscriptions/routes.js';
 import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
@@ -104,7 +106,12 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 
-  for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas), ...Object.values(subscriptionSchemas)]) {
+  for (const schema of [
+    ...sharedSchemas,
+    ...Object.values(permissionSchemas),
+    ...Object.values(subscriptionSchemas),
+    ...Object.values(roleAssignmentSchemas),
+  ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
   const tokens = createTokenCodec(deriveKey(deps.secret, 'continuation tokens'));
@@ -116,5 +123,6 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   return app;
 }
