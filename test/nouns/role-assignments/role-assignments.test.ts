@@ -27,16 +27,16 @@ async function newUser({ partnerId, customerId }: MadeCustomer, state = 'active'
   return { userId, upn };
 }
 
+function levelOf(scope: string): string {
+  if (scope === '/') return 'root';
+  if (scope.startsWith('/providers/')) return 'management_group';
+  if (/\/providers\//.test(scope)) return 'resource';
+  return /\/resourceGroups\//.test(scope) ? 'resource_group' : 'subscription';
+}
+
 async function assign(customer: MadeCustomer, scope: string, principalId: string, role: string, more: object = {}) {
   const name = randomUUID();
   const row = { principal_type: 'User', assignment_state: 'active', ends_on: null, ...more };
-  const level = /managementGroups/i.test(scope)
-    ? 'management_group'
-    : scope === '/'
-      ? 'root'
-      : (['subscription', 'subscription', 'resource_group', 'resource', 'resource'][
-          scope.split('/').length / 2 - 0.5
-        ] ?? 'resource');
   await sql(
     `insert into role_assignments values ($1, $2, $3, $4, lower($4), $5, $6, $7, $8, $9, $10, $11, null, null, null, now(), now(), null, null)`,
     [
@@ -44,7 +44,7 @@ async function assign(customer: MadeCustomer, scope: string, principalId: string
       customer.customerId,
       name,
       scope,
-      level,
+      levelOf(scope),
       scope.startsWith('/subscriptions/') ? customer.azureSubscriptionId : null,
       role,
       principalId,
