@@ -21,6 +21,8 @@ import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { roleAssignments } from './nouns/role-assignments/routes.js';
+import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
 import { subscriptions } from './nouns/subscriptions/routes.js';
 import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
@@ -115,6 +117,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(userSchemas),
     ...Object.values(permissionSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(roleAssignmentSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
@@ -130,5 +133,6 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   return app;
 }

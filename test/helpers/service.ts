@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import pg from 'pg';
@@ -135,6 +136,8 @@ export async function startService(
     now: () => new Date(),
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  // On a busy machine compiling the routes holds the event loop so long that the first second is answered 503.
+  while ((await fetch(`${url}/livez`)).status === 503) await setTimeout(50);
   t.teardown(async () => {
     await app.close();
     await db.close();

@@ -11,7 +11,7 @@ const PURCHASE_ACTIONS: Readonly<Record<PermissionResource, readonly string[]>> 
 };
 
 /** Whether `*` patterns match, without case. Linear in both: never backtracks further than the last `*`. */
-function matches(pattern: string, action: string): boolean {
+export function matches(pattern: string, action: string): boolean {
   const wanted = pattern.toLowerCase();
   let p = 0;
   let a = 0;
