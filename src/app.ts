@@ -11,6 +11,9 @@ import { assertWellFormedQuery, parseQuery } from './http/query.js';
 import { sharedSchemas } from './http/schemas.js';
 import { parseStrictJson } from './http/strict-json.js';
 import { deriveKey } from './lib/seal.js';
+import { auditRecords } from './nouns/activity-log/audit-routes.js';
+import { activityLog } from './nouns/activity-log/routes.js';
+import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
@@ -104,7 +107,12 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 
-  for (const schema of [...sharedSchemas, ...Object.values(permissionSchemas), ...Object.values(subscriptionSchemas)]) {
+  for (const schema of [
+    ...sharedSchemas,
+    ...Object.values(permissionSchemas),
+    ...Object.values(subscriptionSchemas),
+    ...Object.values(activityLogSchemas),
+  ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
   const tokens = createTokenCodec(deriveKey(deps.secret, 'continuation tokens'));
@@ -116,5 +124,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(activityLog, permissions);
+  await app.register(auditRecords, permissions);
   return app;
 }
