@@ -16,6 +16,9 @@ import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
 import { customerUsers } from './nouns/customers/user-routes.js';
 import * as userSchemas from './nouns/customers/user-schemas.js';
+import { auditRecords } from './nouns/activity-log/audit-routes.js';
+import { activityLog } from './nouns/activity-log/routes.js';
+import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
@@ -118,6 +121,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(permissionSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
+    ...Object.values(activityLogSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
@@ -134,5 +138,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(activityLog, permissions);
+  await app.register(auditRecords, permissions);
   return app;
 }

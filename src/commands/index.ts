@@ -15,6 +15,7 @@ import { migrateCommand } from './migrate.js';
 import { openapiCommand } from './openapi.js';
 import { serveCommand } from './serve.js';
 import { tokenCommand } from './token.js';
+import { verifyLogCommand } from './verify-log.js';
 
 /** Exit codes of every command (docs/operations.md). */
 export const EXIT = {
@@ -60,6 +61,7 @@ export const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   migrate: migrateCommand,
   token: tokenCommand,
+  'verify-log': verifyLogCommand,
   openapi: openapiCommand,
 };
 
