@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import pg from 'pg';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Test } from 'tap';
 import { buildApp } from '../../src/app.js';
 import { type Config, loadConfig, type SettingName } from '../../src/config.js';
 import { connect, type DatabaseHandle } from '../../src/db/connect.js';
 import { createEvents } from '../../src/events.js';
+import { createLog } from '../../src/log.js';
 import { findCustomerUser } from '../../src/nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from '../../src/nouns/identity/identity.js';
 import { mintToken } from '../../src/nouns/identity/mint.js';
@@ -84,6 +84,7 @@ export interface Service {
 export async function startService(
   t: Pick<Test, 'teardown'>,
   settings: Partial<Record<SettingName, string>> = {},
+  log: FastifyBaseLogger = createLog(process.env.TEST_LOG ?? 'silent'),
 ): Promise<Service> {
   const database = await createTestDatabase(t);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
@@ -98,7 +99,6 @@ export async function startService(
       [partnerId, name, `${name}partner.onmicrosoft.com`, ADMIN_AGENTS[partnerId]],
     );
   }
-  const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const config = loadConfig({}, { requestsPerMinute: '0', switchesPerMinute: '0', ...settings });
   const db = connect({
     url: database.appUrl,
