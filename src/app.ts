@@ -7,7 +7,7 @@ import type { Config } from './config.js';
 import type { DatabaseHandle } from './db/connect.js';
 import type { Events } from './events.js';
 import { createTokenCodec } from './http/continuation-token.js';
-import { assertWellFormedQuery, parseQuery } from './http/query.js';
+import { parseQuery } from './http/query.js';
 import { sharedSchemas } from './http/schemas.js';
 import { parseStrictJson } from './http/strict-json.js';
 import { deriveKey } from './lib/seal.js';
@@ -32,12 +32,13 @@ import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
 import { findTenantKind } from './nouns/tenants.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
-import { answerParserError, errors, sendError } from './plugins/errors.js';
+import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
 import { idempotency } from './plugins/idempotency/plugin.js';
 import { limits } from './plugins/limits.js';
 import { openapi } from './plugins/openapi.js';
+import { answerExpectation, answerParserErrors } from './plugins/parser-errors.js';
 import { protocol } from './plugins/protocol.js';
 import { requestIds } from './plugins/request-ids.js';
 import { telemetry } from './plugins/telemetry.js';
@@ -77,14 +78,24 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       querystringParser: (text) => parseQuery(text) as Record<string, unknown>,
       maxParamLength: 500,
     },
-    http: { headersTimeout: 3000, connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024 },
-    clientErrorHandler: answerParserError,
-    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
+    http: {
+      headersTimeout: 3000,
+      connectionsCheckingInterval: 500,
+      maxHeaderSize: 16 * 1024,
+      requireHostHeader: false,
+    },
+    clientErrorHandler: answerParserErrors(deps.log),
+    frameworkErrors: answerFrameworkError,
+    // While it closes, whoever is connected is served to the end; Fastify would answer 503 in a shape of its own.
+    return503OnClosing: false,
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true },
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.server.on('checkExpectation', answerExpectation);
+  // Node would drop those above its limit unseen; `protocol` refuses them.
+  app.server.maxHeadersCount = 0;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
@@ -93,7 +104,6 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       done(error as Error);
     }
   });
-  app.addHook('onRequest', async (request) => assertWellFormedQuery(request.query));
 
   await app.register(errors);
   await app.register(requestIds);
