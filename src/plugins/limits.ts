@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
+import type { Caller } from './authentication.js';
 
 /** @throws ApiError TooManyRequests when the caller's partner has switched on too many permissions this minute */
 export type SwitchLimit = (request: FastifyRequest) => Promise<void>;
@@ -29,7 +30,8 @@ function tooMany(seconds: number): ApiError {
 /** Limits by the verified tenant of the token, never by an address or a header (partner-center 1.6 has the answer). */
 export const limits = fp<LimitOptions>(
   async (app, { requestsPerMinute, switchesPerMinute }) => {
-    const tenantOf = (request: FastifyRequest) => request.caller.tenantId;
+    // The key is asked for before the allow list, so also on public routes, which have no caller.
+    const tenantOf = (request: FastifyRequest) => (request.caller as Caller | undefined)?.tenantId ?? '';
     await app.register(rateLimit, {
       global: requestsPerMinute > 0,
       hook: 'preParsing',
