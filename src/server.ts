@@ -9,7 +9,7 @@ import { type Config, ConfigError } from './config.js';
 import { connect, type DatabaseHandle } from './db/connect.js';
 import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
-import { checkDatabase, findSchemaFault } from './db/start-check.js';
+import { checkDatabase, findSchemaFault, usable } from './db/start-check.js';
 import { createEvents } from './events.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
@@ -95,14 +95,16 @@ export async function openDatabase(config: Config, secret: Buffer, log: FastifyB
     const urls = embedded
       ? await prepareEmbedded(embedded, secret)
       : { ownerUrl: config.migrationDatabaseUrl, appUrl: config.databaseUrl ?? '' };
-    if (urls.ownerUrl) await migrate({ ownerUrl: urls.ownerUrl, appUser: loginOf(urls.appUrl) });
+    if (urls.ownerUrl) {
+      await usable('MIGRATION_DATABASE_URL', migrate({ ownerUrl: urls.ownerUrl, appUser: loginOf(urls.appUrl) }));
+    }
     db = connect({
       url: urls.appUrl,
       poolMax: config.poolMax,
       preparedStatements: config.preparedStatements,
       onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
     });
-    const { version } = await checkDatabase(db, config.production);
+    const { version } = await usable('DATABASE_URL', checkDatabase(db, config.production));
     const where = embedded ? `embedded PostgreSQL ${version}` : `PostgreSQL ${version} at ${new URL(urls.appUrl).host}`;
     return { db, description: where, close };
   } catch (error) {
