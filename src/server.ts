@@ -9,7 +9,7 @@ import { type Config, ConfigError } from './config.js';
 import { connect, type DatabaseHandle } from './db/connect.js';
 import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
-import { checkDatabase, findSchemaFault, usable } from './db/start-check.js';
+import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/start-check.js';
 import { createEvents } from './events.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
@@ -44,7 +44,8 @@ export interface OpenDatabase {
 export async function loadSecret(config: Config): Promise<Buffer> {
   if (config.secretKey) return Buffer.from(config.secretKey, 'base64');
   const file = join(config.dataDir, 'secret');
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  // Not 0700: run by root, the embedded server has to get through as another user. What is secret is 0600 itself.
+  await mkdir(config.dataDir, { recursive: true, mode: 0o711 });
   const fresh = deriveKey(Buffer.from(crypto.getRandomValues(new Uint8Array(32))), 'secret').toString('base64');
   await writeFile(file, fresh, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
@@ -85,7 +86,9 @@ export function loginOf(url: string): { name: string; password: string } {
 export async function openDatabase(config: Config, secret: Buffer, log: FastifyBaseLogger): Promise<OpenDatabase> {
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) });
+    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }).catch((error: Error) => {
+        throw new UnfitDatabase(error.message, { cause: error });
+      });
   let db: DatabaseHandle | undefined;
   const close = async () => {
     await db?.close();

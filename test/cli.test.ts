@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -56,12 +57,13 @@ async function startProcess(t: Test, settings: Record<string, string>, prefix: s
   const exited = once(child, 'exit');
   const ended = exited.then(([code]) => Promise.reject(new Error(`ended with ${code}: ${output}`)));
   const listening = (async () => {
-    for (;;) {
+    while (child.exitCode === null && child.signalCode === null) {
       const url = /Listening on +(\S+)/.exec(output)?.[1];
       const metricsUrl = /Metrics +(\S+)/.exec(output)?.[1];
       if (url && metricsUrl) return { url, metricsUrl };
       await setTimeout(20);
     }
+    return ended;
   })();
   ended.catch(() => {});
   return { child, exited, output: () => output, ...(await Promise.race([listening, ended])) };
@@ -157,6 +159,15 @@ t.test('a database that cannot be used ends with 1 and one sentence that keeps t
   t.match(weak, { code: 1, stderr: /^MIGRATION_DATABASE_URL cannot be used: there is no such database/ });
 });
 
+t.test('an embedded server that cannot start ends with 1 and one sentence', async (t) => {
+  // A cluster whose password is lost.
+  const dataDir = t.testdir({ postgres: {} });
+  const { code, stderr } = await call(['serve'], { DATA_DIR: dataDir });
+  t.equal(code, 1);
+  t.match(stderr, /postgres\.json with the password of the cluster .* is missing/);
+  isOneSentence(t, stderr);
+});
+
 t.test('migrate makes schema and login once, and says so', async (t) => {
   const database = await createTestDatabase(t);
   const client = new pg.Client({ connectionString: database.ownerUrl });
@@ -191,7 +202,11 @@ t.test('a port that is taken ends with 2 and names the setting', async (t) => {
 });
 
 t.test('with no setting at all it serves from an embedded server, and Ctrl-C leaves no process', async (t) => {
-  const dataDir = join(t.testdir(), 'data');
+  // Where also the user of the server gets to when this runs as root.
+  const place = await mkdtemp(join(tmpdir(), 'customer-permissions-cli-'));
+  await chmod(place, 0o755);
+  t.teardown(() => rm(place, { recursive: true, force: true }));
+  const dataDir = join(place, 'data');
   const { child, url, metricsUrl, output, exited } = await startProcess(t, { DATA_DIR: dataDir });
   t.match(output(), `Interactive API page ${url}/docs`);
   t.match(output(), /Database +embedded PostgreSQL 1\d/);
@@ -200,8 +215,8 @@ t.test('with no setting at all it serves from an embedded server, and Ctrl-C lea
   t.match(await (await fetch(metricsUrl)).text(), 'http_request_duration_seconds_bucket');
   const { owner, movedTo } = JSON.parse(await readFile(join(dataDir, 'postgres.json'), 'utf8'));
   t.ok(isRunning(owner), 'the server is owned by the process');
-  const place = join(movedTo ?? dataDir, 'postgres', 'postmaster.pid');
-  const postmaster = Number((await readFile(place, 'utf8')).split('\n')[0]);
+  t.equal(movedTo, undefined, 'the cluster is in the data directory, whoever runs it');
+  const postmaster = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
   child.kill('SIGINT');
   t.same(await exited, [0, null]);
   t.throws(() => process.kill(postmaster, 0), { code: 'ESRCH' });
