@@ -165,11 +165,13 @@ function parse(name: SettingName, text: string): unknown {
 /**
  * @param environment e.g. `process.env`; an empty variable counts as absent
  * @param flags values by setting name, as given on the command line
+ * @param tokens whether tokens are taken or issued, so that issuers and the secret are needed
  * @throws ConfigError
  */
 export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   flags: Readonly<Partial<Record<SettingName, string>>> = {},
+  tokens = true,
 ): Config {
   const given: Record<string, unknown> = {};
   for (const name of settingNames) {
@@ -183,7 +185,7 @@ export function loadConfig(
     const shown = /secret|url/i.test(name) ? '' : ` (given: ${JSON.stringify(given[name])})`;
     throw new ConfigError(`${variableOf(name)} is not valid${shown}: ${describe(name)}`);
   }
-  return Object.freeze(complete(given as Static<typeof Settings>));
+  return Object.freeze(complete(given as Static<typeof Settings>, tokens));
 }
 
 /** The description of a setting, as README's table shows it. */
@@ -191,9 +193,11 @@ export function describe(name: SettingName): string {
   return (Settings.properties[name] as { description?: string }).description ?? '';
 }
 
-function complete(given: Static<typeof Settings>): Config {
-  const production = given.nodeEnv === 'production';
-  const identity = given.identity ?? (given.tokenIssuers.length > 0 ? 'external' : 'built-in');
+function checkTokenSettings(
+  given: Static<typeof Settings>,
+  identity: 'built-in' | 'external',
+  production: boolean,
+): void {
   if (identity === 'built-in') {
     if (production) {
       throw new ConfigError(
@@ -212,14 +216,20 @@ function complete(given: Static<typeof Settings>): Config {
       }
     }
   }
-  if (production && !given.databaseUrl) {
-    throw new ConfigError(
-      'DATABASE_URL is missing: the embedded server is for trying out, NODE_ENV=production does not run it.',
-    );
-  }
   if (given.databaseUrl && !given.secretKey && (production || identity === 'external')) {
     throw new ConfigError(
       'SECRET_KEY is missing: with DATABASE_URL set it has to be given, e.g. from `openssl rand -base64 32`.',
+    );
+  }
+}
+
+function complete(given: Static<typeof Settings>, tokens: boolean): Config {
+  const production = given.nodeEnv === 'production';
+  const identity = given.identity ?? (given.tokenIssuers.length > 0 ? 'external' : 'built-in');
+  if (tokens) checkTokenSettings(given, identity, production);
+  if (production && !given.databaseUrl) {
+    throw new ConfigError(
+      'DATABASE_URL is missing: the embedded server is for trying out, NODE_ENV=production does not run it.',
     );
   }
   if (given.migrationDatabaseUrl && !given.databaseUrl) {

@@ -9,7 +9,7 @@ import { type Config, ConfigError } from './config.js';
 import { connect, type DatabaseHandle } from './db/connect.js';
 import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
-import { checkDatabase, findSchemaFault } from './db/start-check.js';
+import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/start-check.js';
 import { createEvents } from './events.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
@@ -44,7 +44,8 @@ export interface OpenDatabase {
 export async function loadSecret(config: Config): Promise<Buffer> {
   if (config.secretKey) return Buffer.from(config.secretKey, 'base64');
   const file = join(config.dataDir, 'secret');
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  // Not 0700: run by root, the embedded server has to get through as another user. What is secret is 0600 itself.
+  await mkdir(config.dataDir, { recursive: true, mode: 0o711 });
   const fresh = deriveKey(Buffer.from(crypto.getRandomValues(new Uint8Array(32))), 'secret').toString('base64');
   await writeFile(file, fresh, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
@@ -85,7 +86,9 @@ export function loginOf(url: string): { name: string; password: string } {
 export async function openDatabase(config: Config, secret: Buffer, log: FastifyBaseLogger): Promise<OpenDatabase> {
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) });
+    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }).catch((error: Error) => {
+        throw new UnfitDatabase(error.message, { cause: error });
+      });
   let db: DatabaseHandle | undefined;
   const close = async () => {
     await db?.close();
@@ -95,14 +98,16 @@ export async function openDatabase(config: Config, secret: Buffer, log: FastifyB
     const urls = embedded
       ? await prepareEmbedded(embedded, secret)
       : { ownerUrl: config.migrationDatabaseUrl, appUrl: config.databaseUrl ?? '' };
-    if (urls.ownerUrl) await migrate({ ownerUrl: urls.ownerUrl, appUser: loginOf(urls.appUrl) });
+    if (urls.ownerUrl) {
+      await usable('MIGRATION_DATABASE_URL', migrate({ ownerUrl: urls.ownerUrl, appUser: loginOf(urls.appUrl) }));
+    }
     db = connect({
       url: urls.appUrl,
       poolMax: config.poolMax,
       preparedStatements: config.preparedStatements,
       onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
     });
-    const { version } = await checkDatabase(db, config.production);
+    const { version } = await usable('DATABASE_URL', checkDatabase(db, config.production));
     const where = embedded ? `embedded PostgreSQL ${version}` : `PostgreSQL ${version} at ${new URL(urls.appUrl).host}`;
     return { db, description: where, close };
   } catch (error) {

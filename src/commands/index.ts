@@ -54,6 +54,8 @@ export interface Command {
   flags: Readonly<Record<string, { type: 'string' | 'boolean'; description: string }>>;
   /** How many arguments it takes at least and at most. */
   positionals: readonly [number, number];
+  /** Takes and issues no tokens: runs without the settings about them. */
+  withoutTokens?: true;
   run(invocation: Invocation): Promise<ExitCode>;
 }
 
@@ -129,7 +131,7 @@ export async function run(options: RunOptions): Promise<ExitCode> {
       const value = values[flagOf(setting).slice(2)];
       if (typeof value === 'string') settings[setting] = value;
     }
-    const config = loadConfig(options.environment, settings);
+    const config = loadConfig(options.environment, settings, command.withoutTokens !== true);
     return await command.run({ config, flags: values, positionals, stdout, stderr });
   } catch (error) {
     if (error instanceof UsageError || error instanceof ConfigError) {

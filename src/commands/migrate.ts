@@ -1,5 +1,6 @@
 import { ConfigError } from '../config.js';
 import { migrate } from '../db/migrate.js';
+import { usable } from '../db/start-check.js';
 import { loginOf } from '../server.js';
 import { type Command, EXIT } from './index.js';
 
@@ -8,12 +9,14 @@ export const migrateCommand: Command = {
   usage: '[flags]',
   flags: {},
   positionals: [0, 0],
+  withoutTokens: true,
   async run({ config, stdout }) {
     if (!config.databaseUrl || !config.migrationDatabaseUrl) {
       const name = config.databaseUrl ? 'MIGRATION_DATABASE_URL' : 'DATABASE_URL';
       throw new ConfigError(`${name} is missing: migrate needs the owner's login and the application's.`);
     }
-    const { applied } = await migrate({ ownerUrl: config.migrationDatabaseUrl, appUser: loginOf(config.databaseUrl) });
+    const options = { ownerUrl: config.migrationDatabaseUrl, appUser: loginOf(config.databaseUrl) };
+    const { applied } = await usable('MIGRATION_DATABASE_URL', migrate(options));
     stdout.write(applied.length === 0 ? 'The schema is up to date.\n' : `Applied ${applied.join(', ')}.\n`);
     return EXIT.done;
   },

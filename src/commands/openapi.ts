@@ -7,6 +7,7 @@ export const openapiCommand: Command = {
   usage: '[--output FILE]',
   flags: { output: { type: 'string', description: 'File to write. Default: standard output.' } },
   positionals: [0, 0],
+  withoutTokens: true,
   async run({ flags, stdout }) {
     const text = `${JSON.stringify(await openapiDocument(), null, 2)}\n`;
     if (typeof flags.output === 'string') await writeFile(flags.output, text);

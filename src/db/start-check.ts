@@ -4,6 +4,36 @@ import { listMigrations } from './migrate.js';
 /** The database is not one that the service may run on. The message is one sentence that says what to do. */
 export class UnfitDatabase extends Error {}
 
+const UNUSABLE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens at its address',
+  ENOTFOUND: 'its host is not known',
+  EAI_AGAIN: 'its host cannot be looked up now',
+  EHOSTUNREACH: 'its host cannot be reached',
+  ETIMEDOUT: 'its host does not answer',
+  '28P01': 'the password is wrong or the login does not exist',
+  '28000': 'the server refuses the login',
+  '3D000': 'there is no such database',
+  '53300': 'the server has no connection left',
+  '57P03': 'the server is starting up or shutting down',
+  '42501': 'the login lacks a right that it needs',
+};
+
+/**
+ * Says in one sentence what keeps the database named by a setting from being used; other failures pass unchanged.
+ * @param setting e.g. `DATABASE_URL`
+ * @throws UnfitDatabase
+ */
+export async function usable<T>(setting: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const { code = '', message } = error as { code?: string; message: string };
+    // pg has no code for its own time limit.
+    const why = UNUSABLE[code] ?? (/timeout/.test(message) && !code ? 'the server does not answer' : undefined);
+    throw why === undefined ? error : new UnfitDatabase(`${setting} cannot be used: ${why} (${message}).`);
+  }
+}
+
 interface Settings {
   role: string;
   superuser: boolean;

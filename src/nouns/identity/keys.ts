@@ -36,7 +36,7 @@ async function createKeyFile(path: string): Promise<void> {
 
 /** The RSA key of the built-in issuer: made once, kept in `dataDir` for its owner alone. */
 export async function loadSigningKey(dataDir: string): Promise<SigningKey> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(dataDir, { recursive: true, mode: 0o711 });
   const path = join(dataDir, FILE);
   let text = await readIfThere(path);
   if (text === undefined) {

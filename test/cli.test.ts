@@ -1,0 +1,258 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import t, { type Test } from 'tap';
+import { commands, run } from '../src/commands/index.js';
+import { settingNames, variableOf } from '../src/config.js';
+import { isRunning } from '../src/db/embedded/process-lock.js';
+import { readVersion } from '../src/version.js';
+import { createTestDatabase } from './helpers/database.js';
+
+const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+const SECRET_KEY = Buffer.alloc(32, 1).toString('base64');
+
+/** The command line inside this process. */
+async function call(argv: string[], environment: Record<string, string> = {}) {
+  const text = { stdout: '', stderr: '' };
+  const into = (name: keyof typeof text) => ({
+    write: (part: string) => {
+      text[name] += part;
+    },
+  });
+  const code = await run({ argv, environment, stdout: into('stdout'), stderr: into('stderr'), commands });
+  return { code, ...text };
+}
+
+const isOneSentence = (t: Test, text: string) => t.match(text, /^\S[^\n]+\n$/, text);
+
+interface Started {
+  child: ChildProcess;
+  url: string;
+  metricsUrl: string;
+  output(): string;
+  exited: Promise<unknown[]>;
+}
+
+/** The command line as a process of its own; resolves when it listens. */
+async function startProcess(t: Test, settings: Record<string, string>, prefix: string[] = []): Promise<Started> {
+  const [program = '', ...args] = [...prefix, process.execPath, CLI, 'serve'];
+  const child = spawn(program, args, {
+    cwd: t.testdir(),
+    env: { PATH: process.env.PATH, PORT: '0', METRICS_PORT: '0', DEMO: 'false', ...settings },
+  });
+  let output = '';
+  child.stdout?.on('data', (part) => {
+    output += part;
+  });
+  child.stderr?.on('data', (part) => {
+    output += part;
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  const ended = exited.then(([code]) => Promise.reject(new Error(`ended with ${code}: ${output}`)));
+  const listening = (async () => {
+    while (child.exitCode === null && child.signalCode === null) {
+      const url = /Listening on +(\S+)/.exec(output)?.[1];
+      const metricsUrl = /Metrics +(\S+)/.exec(output)?.[1];
+      if (url && metricsUrl) return { url, metricsUrl };
+      await setTimeout(20);
+    }
+    return ended;
+  })();
+  ended.catch(() => {});
+  return { child, exited, output: () => output, ...(await Promise.race([listening, ended])) };
+}
+
+const statusOf = async (url: string) => (await fetch(url)).status;
+
+t.test('help names every command; the help of each names its flags, every setting and the exit codes', async (t) => {
+  const overview = await call(['--help']);
+  t.equal(overview.code, 0);
+  for (const [name, command] of Object.entries(commands)) {
+    t.match(overview.stdout, `  ${name} `);
+    const help = await call([name, '--help'], { PORT: 'wrong, and not looked at' });
+    t.equal(help.code, 0, name);
+    t.equal(help.stderr, '');
+    t.match(help.stdout, `Usage: customer-permissions ${name}`);
+    t.match(help.stdout, 'Exit codes: 0 done, 1 failed, 2');
+    for (const flag of Object.keys(command.flags)) t.match(help.stdout, `--${flag}`);
+    for (const setting of settingNames) t.match(help.stdout, `[${variableOf(setting)}]`);
+  }
+  t.equal((await call(['--version'])).stdout, `${readVersion()}\n`);
+});
+
+t.test('a wrong call ends with 2 and one sentence', async (t) => {
+  for (const argv of [
+    ['nope'],
+    ['constructor'],
+    ['serve', '--nope'],
+    ['serve', 'extra'],
+    ['serve', '--port'],
+    ['serve', '--port', 'abc'],
+    ['migrate'],
+    ['token'],
+    ['token', '--partner', 'contoso', '--role', 'Owner'],
+    ['token', '--partner', 'contoso', '--lifetime', 'long'],
+  ]) {
+    const { code, stderr, stdout } = await call(argv);
+    t.equal(code, 2, argv.join(' '));
+    t.equal(stdout, '');
+    isOneSentence(t, stderr);
+  }
+  t.equal((await call([])).code, 2, 'no command at all');
+});
+
+t.test('a missing setting ends with 2 and names it', async (t) => {
+  const missing = await call(['serve'], { NODE_ENV: 'production' });
+  t.equal(missing.code, 2);
+  t.match(missing.stderr, /^TOKEN_ISSUERS is missing/);
+  isOneSentence(t, missing.stderr);
+  t.match(
+    (await call(['migrate', '--database-url', 'postgres://a:b@h/d'])).stderr,
+    /^MIGRATION_DATABASE_URL is missing/,
+  );
+});
+
+t.test('a token is printed for the built-in issuer and refused where it may not run', async (t) => {
+  const dataDir = t.testdir();
+  const { code, stdout } = await call(['token', '--partner', 'contoso', '--data-dir', dataDir]);
+  t.equal(code, 0);
+  t.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  t.equal((await call(['token', '--partner', 'contoso'], { NODE_ENV: 'production' })).code, 2);
+});
+
+t.test('the OpenAPI description is printed or written to a file', async (t) => {
+  const { code, stdout } = await call(['openapi']);
+  t.equal(code, 0);
+  t.equal(JSON.parse(stdout).openapi, '3.1.0');
+  const file = join(t.testdir(), 'openapi.json');
+  t.match(await call(['openapi', '--output', file]), { code: 0, stdout: '' });
+  t.equal(await readFile(file, 'utf8'), stdout);
+});
+
+t.test('a database that cannot be used ends with 1 and one sentence that keeps the password', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = new URL(database.superuserUrl);
+  const wrongPassword = new URL(database.appUrl);
+  wrongPassword.password = 'hunter2';
+  const elsewhere = new URL(database.appUrl);
+  elsewhere.pathname = '/cp_no_such_database';
+  for (const [url, sentence] of [
+    ['postgres://cp_app:hunter2@127.0.0.1:1/cp', /^DATABASE_URL cannot be used: nothing listens/],
+    [wrongPassword.href, /^DATABASE_URL cannot be used: the password is wrong/],
+    [elsewhere.href, /^DATABASE_URL cannot be used: there is no such database/],
+    [superuser.href, /is not bound by row-level security/],
+  ] as const) {
+    const { code, stderr } = await call(['serve'], { DATABASE_URL: url, DATA_DIR: t.testdir() });
+    t.equal(code, 1, String(sentence));
+    t.match(stderr, sentence);
+    isOneSentence(t, stderr);
+    t.notMatch(stderr, /hunter2/);
+  }
+  const weak = await call(['migrate'], { DATABASE_URL: elsewhere.href, MIGRATION_DATABASE_URL: elsewhere.href });
+  t.match(weak, { code: 1, stderr: /^MIGRATION_DATABASE_URL cannot be used: there is no such database/ });
+});
+
+t.test('an embedded server that cannot start ends with 1 and one sentence', async (t) => {
+  // A cluster whose password is lost.
+  const dataDir = t.testdir({ postgres: {} });
+  const { code, stderr } = await call(['serve'], { DATA_DIR: dataDir });
+  t.equal(code, 1);
+  t.match(stderr, /postgres\.json with the password of the cluster .* is missing/);
+  isOneSentence(t, stderr);
+});
+
+t.test('migrate makes schema and login once, and says so', async (t) => {
+  const database = await createTestDatabase(t);
+  const client = new pg.Client({ connectionString: database.ownerUrl });
+  await client.connect();
+  await client.query('drop schema public cascade');
+  await client.query('create schema public');
+  await client.end();
+  const environment = {
+    NODE_ENV: 'production',
+    DATABASE_URL: database.appUrl,
+    MIGRATION_DATABASE_URL: database.ownerUrl,
+  };
+  t.match(await call(['serve'], { DATABASE_URL: database.appUrl, DATA_DIR: t.testdir() }), {
+    code: 1,
+    stderr: /^DATABASE_URL is not ready: the database has no schema yet; run `customer-permissions migrate`/,
+  });
+  t.match(await call(['migrate'], environment), { code: 0, stdout: /^Applied 0001_initial/ });
+  t.match(await call(['migrate'], environment), { code: 0, stdout: 'The schema is up to date.\n' });
+});
+
+t.test('a port that is taken ends with 2 and names the setting', async (t) => {
+  const database = await createTestDatabase(t);
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  t.teardown(() => other.close());
+  const { port } = other.address() as { port: number };
+  const environment = { DATABASE_URL: database.appUrl, DATA_DIR: t.testdir(), LOG_LEVEL: 'silent', METRICS_PORT: '0' };
+  const { code, stderr } = await call(['serve', '--port', String(port)], environment);
+  t.equal(code, 2);
+  t.match(stderr, new RegExp(`^PORT=${port} is in use`));
+  isOneSentence(t, stderr);
+});
+
+t.test('with no setting at all it serves from an embedded server, and Ctrl-C leaves no process', async (t) => {
+  // Where also the user of the server gets to when this runs as root.
+  const place = await mkdtemp(join(tmpdir(), 'customer-permissions-cli-'));
+  await chmod(place, 0o755);
+  t.teardown(() => rm(place, { recursive: true, force: true }));
+  const dataDir = join(place, 'data');
+  const { child, url, metricsUrl, output, exited } = await startProcess(t, { DATA_DIR: dataDir });
+  t.match(output(), `Interactive API page ${url}/docs`);
+  t.match(output(), /Database +embedded PostgreSQL 1\d/);
+  t.match(output(), /for trying out. For production set DATABASE_URL/);
+  for (const path of ['/livez', '/readyz', '/docs/']) t.equal(await statusOf(`${url}${path}`), 200, path);
+  t.match(await (await fetch(metricsUrl)).text(), 'http_request_duration_seconds_bucket');
+  const { owner, movedTo } = JSON.parse(await readFile(join(dataDir, 'postgres.json'), 'utf8'));
+  t.ok(isRunning(owner), 'the server is owned by the process');
+  t.equal(movedTo, undefined, 'the cluster is in the data directory, whoever runs it');
+  const postmaster = Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+  child.kill('SIGINT');
+  t.same(await exited, [0, null]);
+  t.throws(() => process.kill(postmaster, 0), { code: 'ESRCH' });
+});
+
+t.test('SIGTERM: not ready at once, requests are taken while it drains, then exit 0', async (t) => {
+  const database = await createTestDatabase(t);
+  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, DRAIN_SECONDS: '2' };
+  const { child, url, exited, output } = await startProcess(t, settings);
+  t.match(output(), /Database +PostgreSQL 1\d\.\d+ at 127\.0\.0\.1/);
+  t.equal(await statusOf(`${url}/readyz`), 200);
+  child.kill('SIGTERM');
+  const signalled = Date.now();
+  for (;;) {
+    if ((await statusOf(`${url}/readyz`)) === 503) break;
+    t.ok(Date.now() - signalled < 1000, 'readiness goes off within a second');
+    await setTimeout(20);
+  }
+  t.equal(await statusOf(`${url}/livez`), 200);
+  t.equal(await statusOf(`${url}/v1/purchasepermissions`), 401, 'still answers');
+  t.same(await exited, [0, null]);
+  t.ok(Date.now() - signalled > 1900, 'after the drain');
+  t.ok(Date.now() - signalled < 10_000);
+  await t.rejects(fetch(`${url}/livez`));
+});
+
+const pidNamespaces = spawnSync('unshare', ['-fp', '--mount-proc', 'true']).status === 0;
+
+t.test('SIGTERM as process 1 of a container ends it with 0', { skip: !pidNamespaces }, async (t) => {
+  const database = await createTestDatabase(t);
+  const namespace = ['unshare', '-fp', '--mount-proc', '--kill-child'];
+  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY };
+  const { child, exited } = await startProcess(t, settings, namespace);
+  const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
+  const node = Number(children.trim());
+  t.match(await readFile(`/proc/${node}/status`, 'utf8'), /NSpid:.*\t1\n/, 'it is process 1');
+  process.kill(node, 'SIGTERM');
+  t.same(await exited, [0, null]);
+});

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import t from 'tap';
+import {
+  type Config,
+  ConfigError,
+  flagOf,
+  loadConfig,
+  type SettingName,
+  settingNames,
+  variableOf,
+} from '../src/config.js';
+import { settingsTable } from './helpers/settings-table.js';
+
+const SECRET = Buffer.alloc(32, 1).toString('base64');
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgresql://cp_app:app-secret@db.example/cp',
+  SECRET_KEY: SECRET,
+  TOKEN_ISSUERS: 'https://sts.example/{tenantid}/ https://sts.example/keys',
+  TOKEN_AUDIENCES: 'https://api.example, api://two',
+  TOKEN_ALGORITHMS: 'RS256',
+};
+
+function refusal(environment: Record<string, string | undefined>, flags = {}, tokens = true): string {
+  try {
+    loadConfig(environment, flags, tokens);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return '';
+}
+
+t.test('without any setting it is for trying out: embedded, built-in issuer, demo, loopback', async (t) => {
+  const config = loadConfig({});
+  t.equal(config.databaseUrl, undefined);
+  t.match(config, { identity: 'built-in', demo: true, host: '127.0.0.1', port: 3000, production: false });
+  t.match(config, { drainSeconds: 0, purchaserRoles: ['owner'], dataDir: '.data', sandbox: false });
+  t.throws(() => Object.assign(config, { port: 1 }), 'and cannot be changed afterwards');
+});
+
+t.test('production takes what it needs and turns the rest of development off', async (t) => {
+  const config = loadConfig(PRODUCTION);
+  t.match(config, { production: true, identity: 'external', demo: false, drainSeconds: 5 });
+  t.same(config.tokenAudiences, ['https://api.example', 'api://two']);
+});
+
+// One row per setting: what is given, and what of the configuration it becomes.
+const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]>> = {
+  databaseUrl: ['postgres://a:b@h/d', 'postgres://a:b@h/d'],
+  migrationDatabaseUrl: ['postgresql://o:p@h/d', 'postgresql://o:p@h/d'],
+  dataDir: ['/srv/data', '/srv/data'],
+  host: ['0.0.0.0', '0.0.0.0'],
+  port: ['8080', 8080],
+  metricsHost: ['0.0.0.0', '0.0.0.0'],
+  metricsPort: ['0', 0],
+  publicUrl: ['https://api.example', 'https://api.example'],
+  trustProxy: ['10.0.0.0/8, ::1,', ['10.0.0.0/8', '::1']],
+  nodeEnv: ['test', 'test'],
+  secretKey: [SECRET, SECRET],
+  identity: ['built-in', 'built-in'],
+  tokenIssuers: [PRODUCTION.TOKEN_ISSUERS, [PRODUCTION.TOKEN_ISSUERS]],
+  tokenAudiences: ['api://one', ['api://one']],
+  tokenAlgorithms: ['RS256,ES256', ['RS256', 'ES256']],
+  roleMap: ['62e90394=AdminAgent', ['62e90394=AdminAgent']],
+  requireMfa: ['true', true],
+  demo: ['false', false],
+  purchaserRoles: ['owner,reservation-purchaser', ['owner', 'reservation-purchaser']],
+  sandbox: ['true', true],
+  poolMax: ['25', 25],
+  preparedStatements: ['false', false],
+  requestsPerMinute: ['0', 0],
+  switchesPerMinute: ['0', 0],
+  drainSeconds: ['30', 30],
+  logLevel: ['debug', 'debug'],
+};
+
+t.test('every setting is read from its variable and, first of all, from its flag', async (t) => {
+  t.same(Object.keys(READ).sort(), [...settingNames].sort(), 'the table above has every setting');
+  for (const name of settingNames) {
+    const [given, read] = READ[name];
+    const beside: Record<string, string> = {
+      ...(name === 'migrationDatabaseUrl' && { DATABASE_URL: PRODUCTION.DATABASE_URL }),
+      ...(name === 'tokenIssuers' && { TOKEN_AUDIENCES: 'a', TOKEN_ALGORITHMS: 'RS256' }),
+    };
+    const value = (config: Config) => config[name as keyof Config];
+    t.same(value(loadConfig({ ...beside, [variableOf(name)]: given })), read, variableOf(name));
+    const other = name === 'nodeEnv' ? 'development' : given;
+    t.same(value(loadConfig({ ...beside, [variableOf(name)]: other }, { [name]: given })), read, flagOf(name));
+  }
+  t.equal(loadConfig({ PORT: '' }).port, 3000, 'an empty variable is an absent one');
+  t.equal(loadConfig({ PORT: '4000' }, { port: '5000' }).port, 5000, 'a flag wins');
+});
+
+t.test('a value that cannot be meant stops the start with a sentence naming the setting', async (t) => {
+  const wrong: [SettingName, string][] = [
+    ['databaseUrl', 'mysql://h/d'],
+    ['port', '65536'],
+    ['port', '80x'],
+    ['port', '-1'],
+    ['publicUrl', 'https://api.example/base'],
+    ['secretKey', 'c2hvcnQ='],
+    ['identity', 'maybe'],
+    ['tokenIssuers', 'https://only.the.issuer'],
+    ['tokenAlgorithms', 'HS256'],
+    ['tokenAlgorithms', 'none'],
+    ['roleMap', 'Admins=Owner'],
+    ['requireMfa', 'yes'],
+    ['purchaserRoles', 'contributor'],
+    ['poolMax', '0'],
+    ['preparedStatements', '1'],
+    ['drainSeconds', '301'],
+    ['logLevel', 'loud'],
+  ];
+  for (const [name, value] of wrong) {
+    const message = refusal({ [variableOf(name)]: value });
+    t.ok(message.startsWith(`${variableOf(name)} is not valid`), `${variableOf(name)}=${value}: ${message}`);
+    t.notMatch(message, /\n/);
+  }
+});
+
+t.test('what is missing or contradicts itself is named', async (t) => {
+  const without = (name: string) => refusal({ ...PRODUCTION, [name]: undefined });
+  for (const name of ['DATABASE_URL', 'SECRET_KEY', 'TOKEN_ISSUERS', 'TOKEN_AUDIENCES', 'TOKEN_ALGORITHMS']) {
+    t.ok(without(name).startsWith(`${name} is missing`), `${name}: ${without(name)}`);
+  }
+  t.match(refusal({ ...PRODUCTION, TOKEN_ISSUERS: '', IDENTITY: 'built-in' }), /^TOKEN_ISSUERS is missing/);
+  t.match(
+    refusal({ ...PRODUCTION, NODE_ENV: '', IDENTITY: 'built-in' }),
+    /IDENTITY=built-in contradicts TOKEN_ISSUERS/,
+  );
+  t.match(refusal({ IDENTITY: 'external' }), /^TOKEN_ISSUERS is missing/);
+  t.match(refusal({ ...PRODUCTION, DEMO: 'true' }), /DEMO=true contradicts NODE_ENV=production/);
+  t.match(refusal({ MIGRATION_DATABASE_URL: PRODUCTION.DATABASE_URL }), /^DATABASE_URL is missing/);
+  t.match(refusal({ ...PRODUCTION, NODE_ENV: '', SECRET_KEY: '' }), /^SECRET_KEY is missing/);
+});
+
+t.test('a command that takes no tokens needs none of their settings, but a database all the same', async (t) => {
+  const { NODE_ENV, DATABASE_URL } = PRODUCTION;
+  t.equal(refusal({ NODE_ENV, DATABASE_URL }, {}, false), '');
+  t.match(refusal({ NODE_ENV }, {}, false), /^DATABASE_URL is missing/);
+});
+
+t.test('no message repeats a secret', async (t) => {
+  t.notMatch(refusal({ DATABASE_URL: 'mysql://user:hunter2@h/d' }), /hunter2/);
+  t.notMatch(refusal({ SECRET_KEY: 'hunter2' }), /hunter2/);
+});
+
+t.test("README's table is the one that src/config.ts makes", async (t) => {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const table = /<!-- settings -->\n([\s\S]*?)\n<!-- end of settings -->/.exec(readme)?.[1];
+  t.equal(table, settingsTable());
+});
