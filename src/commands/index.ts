@@ -11,6 +11,7 @@ import {
 } from '../config.js';
 import { UnfitDatabase } from '../db/start-check.js';
 import { readVersion } from '../version.js';
+import { importCommand } from './import.js';
 import { migrateCommand } from './migrate.js';
 import { openapiCommand } from './openapi.js';
 import { serveCommand } from './serve.js';
@@ -62,6 +63,7 @@ export interface Command {
 export const commands: Readonly<Record<string, Command>> = {
   serve: serveCommand,
   migrate: migrateCommand,
+  import: importCommand,
   token: tokenCommand,
   'verify-log': verifyLogCommand,
   openapi: openapiCommand,

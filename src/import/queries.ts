@@ -1,0 +1,180 @@
+import { type RawBuilder, type Selectable, sql } from 'kysely';
+import type { Reading, Tx } from '../db/connect.js';
+import type { LockedCustomer } from '../db/customer-lock.js';
+import type { Database } from '../db/tables.js';
+import type { LogRow } from '../nouns/activity-log/append.js';
+import { COLUMNS, type ImportTable, KEYS, LOG_COLUMNS, type PgType } from './columns.js';
+
+/** The head of a chain has writers of its own. */
+const NOT_UPDATED: readonly string[] = ['log_seq', 'log_head'];
+
+const columnList = (names: readonly string[], of?: string) =>
+  sql.join(names.map((name) => sql.ref(of ? `${of}.${name}` : name)));
+
+/** Rows as one JSON parameter: the text of the statement does not depend on their number, so it is prepared once. */
+function recordset(rows: readonly object[], columns: Readonly<Record<string, PgType>>): RawBuilder<unknown> {
+  const text = JSON.stringify(rows, function (this: Record<string, unknown>, name, value) {
+    const raw = this[name];
+    return Buffer.isBuffer(raw) ? `\\x${raw.toString('hex')}` : value;
+  });
+  const types = sql.join(Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`));
+  return sql`jsonb_to_recordset(${text}::jsonb) as r(${types})`;
+}
+
+const pick = (columns: Readonly<Record<string, PgType>>, names: readonly string[]) =>
+  Object.fromEntries(names.flatMap((name) => (columns[name] ? [[name, columns[name]]] : [])));
+
+/** Raises the limits of the role for one file: it is a transaction of its own. */
+export async function raiseLimits(tx: Tx): Promise<void> {
+  const { rows } = await sql<{ version: number }>`select current_setting('server_version_num')::int as version`.execute(
+    tx,
+  );
+  const names = ['statement_timeout', 'idle_in_transaction_session_timeout'];
+  if ((rows[0]?.version ?? 0) >= 170000) names.push('transaction_timeout');
+  await Promise.all(names.map((name) => sql.raw(`set local ${name} = 0`).execute(tx)));
+  await sql.raw("set local lock_timeout = '10s'").execute(tx);
+}
+
+/**
+ * Lets one import of a partner run at a time: two that touch the same customers in another order would end in a
+ * deadlock. Does not stop anything else: foreign keys take a weaker lock.
+ */
+export async function lockPartner(tx: Tx, partnerId: string): Promise<Selectable<Database['partners']> | undefined> {
+  return tx.selectFrom('partners').selectAll().where('partner_id', '=', partnerId).forNoKeyUpdate().executeTakeFirst();
+}
+
+/** Rows by their keys (without partner_id), in any order. */
+export async function findRows<T extends ImportTable>(
+  db: Reading,
+  table: T,
+  partnerId: string,
+  keys: readonly object[],
+  by: readonly string[] = KEYS[table],
+): Promise<Selectable<Database[T]>[]> {
+  const columns: Readonly<Record<string, PgType>> = COLUMNS[table];
+  const matches = sql.join(
+    by.map((name) => sql`t.${sql.ref(name)} = r.${sql.ref(name)}`),
+    sql` and `,
+  );
+  const statement = sql<Selectable<Database[T]>>`select ${columnList(Object.keys(columns), 't')}
+    from ${recordset(keys, pick(columns, by))} join ${sql.table(table)} as t on ${matches}
+    where t.partner_id = ${partnerId}`;
+  return (await statement.execute(db)).rows;
+}
+
+export async function upsertRows(tx: Tx, table: ImportTable, rows: readonly object[]): Promise<void> {
+  const columns: Readonly<Record<string, PgType>> = COLUMNS[table];
+  const names = Object.keys(columns);
+  const keys: readonly string[] = ['partner_id', ...KEYS[table]];
+  const updated = names.filter((name) => !keys.includes(name) && !NOT_UPDATED.includes(name));
+  const update =
+    updated.length === 0
+      ? sql`nothing`
+      : sql`update set ${sql.join(updated.map((name) => sql`${sql.ref(name)} = excluded.${sql.ref(name)}`))}`;
+  await sql`insert into ${sql.table(table)} as t (${columnList(names)})
+    select ${columnList(names, 'r')} from ${recordset(rows, columns)}
+    on conflict (${columnList(keys)}) do ${update} returning 1`.execute(tx);
+}
+
+export async function deleteRows(
+  tx: Tx,
+  table: ImportTable,
+  partnerId: string,
+  keys: readonly object[],
+): Promise<void> {
+  const by = KEYS[table];
+  const matches = sql.join(
+    by.map((name) => sql`t.${sql.ref(name)} = r.${sql.ref(name)}`),
+    sql` and `,
+  );
+  await sql`delete from ${sql.table(table)} as t using ${recordset(keys, pick(COLUMNS[table], by))}
+    where t.partner_id = ${partnerId} and ${matches}`.execute(tx);
+}
+
+/** Locks customers in the order of their ids, as every lock of several has to. */
+export async function lockCustomers(
+  tx: Tx,
+  partnerId: string,
+  customerIds: readonly string[],
+): Promise<{ customers: LockedCustomer[]; now: Date }> {
+  const locked = sql<LockedCustomer>`select * from customers
+    where partner_id = ${partnerId} and customer_id = any(${[...customerIds].sort()}::uuid[])
+    order by customer_id for update`;
+  const clock = sql<{ now: Date }>`select clock_timestamp() as now`;
+  const [{ rows: customers }, { rows }] = await Promise.all([locked.execute(tx), clock.execute(tx)]);
+  const now = rows[0]?.now;
+  if (!now) throw new Error('the database did not tell the time');
+  return { customers, now };
+}
+
+export async function insertLogRows(tx: Tx, rows: readonly LogRow[]): Promise<void> {
+  const names = Object.keys(LOG_COLUMNS);
+  await sql`insert into activity_log (${columnList(names)})
+    select ${columnList(names, 'r')} from ${recordset(rows, LOG_COLUMNS)} returning 1`.execute(tx);
+}
+
+export async function updateLogHeads(tx: Tx, partnerId: string, customers: readonly LockedCustomer[]): Promise<void> {
+  const heads = customers.map(({ customer_id, log_seq, log_head }) => ({ customer_id, log_seq, log_head }));
+  await sql`update customers as t set log_seq = r.log_seq, log_head = r.log_head
+    from ${recordset(heads, pick(COLUMNS.customers, ['customer_id', 'log_seq', 'log_head']))}
+    where t.partner_id = ${partnerId} and t.customer_id = r.customer_id`.execute(tx);
+}
+
+/** Which of the ids are live customers of the partner. */
+export async function listKnownCustomers(db: Reading, partnerId: string, ids: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ customer_id: string }>`select customer_id from customers
+    where partner_id = ${partnerId} and customer_id = any(${ids}::uuid[]) and deleted_on is null`.execute(db);
+  return rows.map((row) => row.customer_id);
+}
+
+/** Whose the Partner Center subscriptions are. */
+export async function listCustomersOfSubscriptions(db: Reading, partnerId: string, ids: readonly string[]) {
+  const { rows } = await sql<{ id: string; customer_id: string }>`select subscription_id as id, customer_id
+    from subscriptions where partner_id = ${partnerId} and subscription_id = any(${ids}::uuid[])`.execute(db);
+  return new Map(rows.map((row) => [row.id, row.customer_id]));
+}
+
+/** Whose the Azure subscriptions are. */
+export async function listCustomersOfAzureSubscriptions(db: Reading, partnerId: string, ids: readonly string[]) {
+  const { rows } = await sql<{ id: string; customer_id: string }>`select azure_subscription_id as id, customer_id
+    from azure_subscriptions where partner_id = ${partnerId} and azure_subscription_id = any(${ids}::uuid[])`.execute(
+    db,
+  );
+  return new Map(rows.map((row) => [row.id, row.customer_id]));
+}
+
+export async function findPartner(
+  db: Reading,
+  partnerId: string,
+): Promise<Selectable<Database['partners']> | undefined> {
+  return db.selectFrom('partners').selectAll().where('partner_id', '=', partnerId).executeTakeFirst();
+}
+
+/** Members of the groups. */
+export async function listMembers(db: Reading, partnerId: string, groups: readonly object[]) {
+  return findRows(db, 'group_members', partnerId, groups, ['customer_id', 'group_id']);
+}
+
+/** Customers with a permission that is on: those whose eligibility somebody relies on. */
+export async function listCustomersWithPermission(db: Reading, partnerId: string): Promise<string[]> {
+  const { rows } = await sql<{ customer_id: string }>`select distinct customer_id from purchase_permissions
+    where partner_id = ${partnerId} and state = 'on' order by customer_id`.execute(db);
+  return rows.map((row) => row.customer_id);
+}
+
+export async function listPartners(db: Reading): Promise<string[]> {
+  const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();
+  return rows.map((row) => row.partner_id);
+}
+
+/** Whether the tenant is a live customer, of whatever partner is visible. */
+export async function isCustomer(db: Reading, tenantId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('customers')
+    .select('customer_id')
+    .where('customer_id', '=', tenantId)
+    .where('deleted_on', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
