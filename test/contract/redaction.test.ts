@@ -6,7 +6,7 @@ import { CONTOSO, startService } from '../helpers/service.js';
 
 const lines: string[] = [];
 const log = createLog('debug', { write: (line) => lines.push(line) });
-const service = await startService(t, { logLevel: "debug" }, { log });
+const service = await startService(t, { logLevel: 'debug' }, { log });
 const { tokens, request } = service;
 const customer = await service.newCustomer();
 const path = `/v1/customers/${customer.customerId}/purchasepermissions/AzureReservedInstances`;
