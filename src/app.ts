@@ -29,12 +29,13 @@ import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
 import { findTenantKind } from './nouns/tenants.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
-import { answerParserError, errors, sendError } from './plugins/errors.js';
+import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
 import { idempotency } from './plugins/idempotency/plugin.js';
 import { limits } from './plugins/limits.js';
 import { openapi } from './plugins/openapi.js';
+import { answerExpectation, answerParserErrors } from './plugins/parser-errors.js';
 import { protocol } from './plugins/protocol.js';
 import { requestIds } from './plugins/request-ids.js';
 import { telemetry } from './plugins/telemetry.js';
@@ -74,14 +75,22 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       querystringParser: (text) => parseQuery(text) as Record<string, unknown>,
       maxParamLength: 500,
     },
-    http: { headersTimeout: 3000, connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024 },
-    clientErrorHandler: answerParserError,
-    frameworkErrors: (error, request, reply) => sendError(error, request, reply),
+    http: {
+      headersTimeout: 3000,
+      connectionsCheckingInterval: 500,
+      maxHeaderSize: 16 * 1024,
+      requireHostHeader: false,
+    },
+    clientErrorHandler: answerParserErrors(deps.log),
+    frameworkErrors: answerFrameworkError,
+    // While it closes, whoever is connected is served to the end; Fastify would answer 503 in a shape of its own.
+    return503OnClosing: false,
     ajv: {
       customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true },
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.server.on('checkExpectation', answerExpectation);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {

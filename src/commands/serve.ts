@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { pino } from 'pino';
+import { createLog } from '../log.js';
 import { mintToken } from '../nouns/identity/mint.js';
 import { type RunningServer, start } from '../server.js';
 import { type Command, EXIT, type Output } from './index.js';
@@ -14,11 +14,7 @@ export const serveCommand: Command = {
   flags: {},
   positionals: [0, 0],
   async run({ config, stdout }) {
-    const log = pino({
-      level: config.logLevel,
-      base: null,
-      redact: ['req', 'res', 'headers', 'body', 'authorization'],
-    });
+    const log = createLog(config.logLevel);
     const server = await start(config, log);
     const closed = new Promise<void>((resolve, reject) => {
       closeWithGrace({ delay: (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000, logger: false }, async ({ err }) => {

@@ -261,6 +261,12 @@ export const catalogue = {
     'UnsupportedMediaType',
     'The body has to be sent as application/json in UTF-8, not compressed.',
   ),
+  ExpectationFailed: entry(
+    417,
+    '990029',
+    'ExpectationFailed',
+    'The only expectation this service meets is 100-continue. Leave the Expect header out.',
+  ),
   PreconditionRequired: entry(
     428,
     '990023',
@@ -273,7 +279,12 @@ export const catalogue = {
     'TooManyRequests',
     'Rate limit is exceeded. Try again after the time in Retry-After.',
   ),
-  HeadersTooLarge: entry(431, '990025', 'RequestHeaderFieldsTooLarge', 'The request headers are larger than 16 KiB.'),
+  HeadersTooLarge: entry(
+    431,
+    '990025',
+    'RequestHeaderFieldsTooLarge',
+    'The request headers are larger than 16 KiB, or more than 2000.',
+  ),
   InternalError: entry(
     500,
     '800003',

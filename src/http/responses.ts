@@ -13,14 +13,16 @@ const MEANINGS: Readonly<Record<number, string>> = {
   413: 'The body is larger than 64 KiB.',
   414: 'The address is longer than 8 KiB.',
   415: 'The body is not JSON in UTF-8.',
+  417: 'The Expect header asks for something else than 100-continue.',
   428: 'The change needs the etag of the resource.',
   429: 'Too many requests; Retry-After says when to try again.',
+  431: 'The headers are larger than 16 KiB, or more than 1000.',
   500: 'The service failed; nothing was changed.',
   503: 'The service cannot answer now; Retry-After says when to try again.',
 };
 
 /** Answers any route can give whatever it does. */
-const ALWAYS = [400, 401, 403, 404, 406, 408, 414, 429, 500, 503] as const;
+const ALWAYS = [400, 401, 403, 404, 406, 408, 414, 417, 429, 431, 500, 503] as const;
 
 type Always = (typeof ALWAYS)[number];
 type Reference<S extends Parameters<typeof ref>[0]> = ReturnType<typeof ref<S>>;

@@ -1,15 +1,15 @@
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import findMyWay, { type HTTPMethod } from 'find-my-way';
 import { CommitOutcomeUnknown } from '../db/connect.js';
 import { ApiError } from '../errors/api-error.js';
 import { classifyFailure } from '../errors/from-postgres.js';
-import { type Face, faceOf } from '../http/face.js';
-import { uuidv4 } from '../lib/uuid.js';
+import { type Face, faceOf, pathOf } from '../http/face.js';
+import { identify } from './request-ids.js';
 
 const SOURCE = 'CustomerPermissions';
+/** A body of 64 KiB can be wrong in thousands of places. */
+const MAX_REASONS = 20;
 
 /** The body of a refusal in the shape of its face (partner-center 1.5 and 1.6, ARM's error envelope, OAuth 2.0 5.2). */
 export function errorBody(face: Face, error: ApiError): object {
@@ -28,6 +28,8 @@ const FRAMEWORK_ERRORS: Readonly<Record<string, () => ApiError>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () =>
     new ApiError('InvalidInput', { description: 'The body is not as long as Content-Length says.' }),
   FST_ERR_BAD_URL: () => new ApiError('InvalidInput', { description: 'The address is not validly percent-encoded.' }),
+  FST_ERR_MAX_PARAM_LENGTH: () =>
+    new ApiError('InvalidInput', { description: 'A part of the address is longer than any name here.' }),
 };
 
 /** Turns whatever was thrown into a refusal with a code; what is not known becomes a 500 whose cause is only logged. */
@@ -40,7 +42,7 @@ export function toApiError(error: unknown): ApiError {
   if (validation) {
     const where = validationContext ?? 'body';
     return new ApiError('InvalidProperty', {
-      data: validation.map(({ instancePath, message, params, keyword }) => {
+      data: validation.slice(0, MAX_REASONS).map(({ instancePath, message, params, keyword }) => {
         const extra = keyword === 'additionalProperties' ? `: ${JSON.stringify(params.additionalProperty)}` : '';
         const allowed = keyword === 'enum' ? `: ${JSON.stringify(params.allowedValues)}` : '';
         return `${where}${instancePath} ${message ?? 'is not valid'}${extra}${allowed}`.slice(0, 300);
@@ -93,43 +95,26 @@ export const errors = fp(
       for (const name of [method].flat()) methods.add(name);
     });
     app.setErrorHandler(sendError);
-    app.setNotFoundHandler(async (request) => {
-      const path = request.url.split('?', 1)[0] ?? '/';
+    function refuse(request: FastifyRequest): ApiError {
+      const path = pathOf(request.url);
       const allowed = paths.find('GET', path)?.store as Set<string> | undefined;
-      if (!allowed || allowed.has(request.method)) throw new ApiError('NotFound');
-      throw new ApiError('MethodNotAllowed', { headers: { Allow: [...allowed].sort().join(', ') } });
+      if (!allowed || allowed.has(request.method)) return new ApiError('NotFound');
+      return new ApiError('MethodNotAllowed', { headers: { Allow: [...allowed].sort().join(', ') } });
+    }
+    // Before the body is read: what it holds does not matter where nobody takes it.
+    app.addHook('preParsing', (request, _reply, payload, done) => {
+      if (request.is404) done(refuse(request));
+      else done(null, payload);
     });
+    app.setNotFoundHandler((request, reply) => sendError(refuse(request), request, reply));
   },
   { name: 'errors' },
 );
 
-/**
- * Answers what Node's HTTP parser refused, before there was a request: Fastify's `clientErrorHandler`. The face is not
- * known there, so the Partner Center shape is used.
- */
-export function answerParserError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const refusal =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new ApiError('HeadersTooLarge')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? new ApiError('RequestTimeout')
-        : new ApiError('InvalidInput', { description: 'The request is not valid HTTP.' });
-  const body = JSON.stringify(errorBody('partner-center', refusal));
-  const requestId = uuidv4();
-  socket.end(
-    [
-      `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
-      'Content-Type: application/json; charset=utf-8',
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      `MS-RequestId: ${requestId}`,
-      `MS-CorrelationId: ${requestId}`,
-      'Connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
+/** Answers what Fastify refuses before any hook runs, such as an address that cannot be decoded. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  identify(request, reply);
+  const { requestId, correlationId, method } = request;
+  sendError(error, request, reply);
+  request.log.info({ requestId, correlationId, method, route: 'none', status: reply.statusCode }, 'answered');
 }

@@ -5,7 +5,10 @@ import { ApiError } from '../errors/api-error.js';
 const SINGLE = new Set(['host', 'authorization', 'if-match', 'ms-requestid', 'content-type']);
 const MAX_URL_LENGTH = 8192;
 const JSON_ACCEPTED = /(^|,)\s*(\*\/\*|application\/(\*|json|[a-z.+-]*\+json)|text\/json)\s*(;|,|$)/i;
-const UTF8 = /charset\s*=\s*"?utf-?8"?/i;
+const CHARSET = /;\s*charset\s*=\s*"?([^";,\s]*)/gi;
+const UTF8 = /^utf-?8$/i;
+/** Node drops the headers behind the 2000th: one of them could be If-Match. */
+const MAX_HEADERS = 2000;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -33,11 +36,18 @@ function refuseDoubledHeaders(rawHeaders: readonly string[]): void {
 export const protocol = fp(
   async (app) => {
     app.addHook('onRequest', async (request) => {
-      refuseDoubledHeaders(request.raw.rawHeaders);
+      const { rawHeaders, httpVersion } = request.raw;
+      if (rawHeaders.length >= 2 * MAX_HEADERS) throw new ApiError('HeadersTooLarge');
+      refuseDoubledHeaders(rawHeaders);
+      if (request.headers.host === undefined && httpVersion !== '1.0') {
+        throw new ApiError('InvalidInput', { description: 'The header Host is missing.' });
+      }
       if (request.url.length > MAX_URL_LENGTH) throw new ApiError('UriTooLong');
       const { accept, 'content-encoding': encoding, 'content-type': type } = request.headers;
       if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new ApiError('UnsupportedMediaType');
-      if (type?.toLowerCase().includes('charset') && !UTF8.test(type)) throw new ApiError('UnsupportedMediaType');
+      for (const [, charset = ''] of type?.matchAll(CHARSET) ?? []) {
+        if (!UTF8.test(charset)) throw new ApiError('UnsupportedMediaType');
+      }
       const produces = request.routeOptions.config.produces ?? [];
       if (accept !== undefined && accept !== '' && produces !== 'any' && !JSON_ACCEPTED.test(accept)) {
         const wanted = accept.toLowerCase();

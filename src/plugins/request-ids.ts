@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 import { faceOf } from '../http/face.js';
@@ -20,9 +20,26 @@ function header(request: FastifyRequest, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
+/** Takes or makes the ids of a request and answers them. */
+export function identify(request: FastifyRequest, reply: FastifyReply): void {
+  const sent = header(request, 'ms-requestid');
+  const correlation = header(request, 'ms-correlationid');
+  request.requestId = sent && isUuid(sent) ? sent.toLowerCase() : uuidv4();
+  request.requestIdSent = sent !== undefined;
+  request.correlationId = correlation && isUuid(correlation) ? correlation.toLowerCase() : uuidv4();
+  reply.headers({ 'MS-RequestId': request.requestId, 'MS-CorrelationId': request.correlationId });
+  if (faceOf(request.url) === 'arm') {
+    reply.header('x-ms-request-id', request.requestId);
+    const client = header(request, 'x-ms-client-request-id');
+    if (client && isUuid(client)) reply.header('x-ms-client-request-id', client);
+  } else {
+    reply.header('X-Locale', locale(header(request, 'x-locale')));
+  }
+}
+
 /**
- * Takes or makes the ids of a request and answers them (https://learn.microsoft.com/partner-center/developer/headers).
- * A request id that is no GUID is refused, since a retry could not be told by it; a correlation id is replaced.
+ * The ids of every request (https://learn.microsoft.com/partner-center/developer/headers). A request id that is no GUID
+ * is refused, since a retry could not be told by it; a correlation id is replaced.
  */
 export const requestIds = fp(
   async (app) => {
@@ -30,19 +47,8 @@ export const requestIds = fp(
     app.decorateRequest('requestIdSent', false);
     app.decorateRequest('correlationId', '');
     app.addHook('onRequest', async (request, reply) => {
+      identify(request, reply);
       const sent = header(request, 'ms-requestid');
-      const correlation = header(request, 'ms-correlationid');
-      request.requestId = sent && isUuid(sent) ? sent.toLowerCase() : uuidv4();
-      request.requestIdSent = sent !== undefined;
-      request.correlationId = correlation && isUuid(correlation) ? correlation.toLowerCase() : uuidv4();
-      reply.headers({ 'MS-RequestId': request.requestId, 'MS-CorrelationId': request.correlationId });
-      if (faceOf(request.url) === 'arm') {
-        reply.header('x-ms-request-id', request.requestId);
-        const client = header(request, 'x-ms-client-request-id');
-        if (client && isUuid(client)) reply.header('x-ms-client-request-id', client);
-      } else {
-        reply.header('X-Locale', locale(header(request, 'x-locale')));
-      }
       if (sent !== undefined && !isUuid(sent)) {
         throw new ApiError('InvalidInput', {
           description: 'MS-RequestId has to be a GUID. Send one, or leave it out.',

@@ -1,0 +1,51 @@
+import pg from 'pg';
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+/** What a log line says of an error. */
+interface LoggedError {
+  type: string;
+  message: string;
+  code?: string;
+  /** Where PostgreSQL says it happened. */
+  table?: string;
+  constraint?: string;
+  stack?: string;
+  cause?: LoggedError;
+}
+
+const DEPTH = 3;
+
+/** SQLSTATE class 22 and the errors of JSON.parse quote the value they are about. */
+function quotesValues(error: Error): boolean {
+  return error instanceof SyntaxError || (error instanceof pg.DatabaseError && error.code?.startsWith('22') === true);
+}
+
+/**
+ * The fields of an error that hold no data of a request or a row. PostgreSQL's `detail` and `where` do, and so may any
+ * property that a library adds.
+ */
+export function describeError(error: unknown, depth = DEPTH): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
+  const { code, table, constraint } = error as { code?: unknown; table?: unknown; constraint?: unknown };
+  const stack = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));
+  return {
+    type: error.name,
+    message: quotesValues(error) ? 'not shown: it quotes the value' : error.message,
+    ...(typeof code === 'string' && { code }),
+    ...(error instanceof pg.DatabaseError && typeof table === 'string' && { table }),
+    ...(error instanceof pg.DatabaseError && typeof constraint === 'string' && { constraint }),
+    ...(stack && { stack: stack.join('\n') }),
+    ...(error.cause !== undefined && depth > 1 && { cause: describeError(error.cause, depth - 1) }),
+  };
+}
+
+/** The log of the service: JSON lines to standard output, or to `destination`. */
+export function createLog(level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    base: null,
+    serializers: { err: (error: unknown) => describeError(error) },
+    redact: ['req', 'res', 'headers', 'body', 'authorization'],
+  };
+  return destination ? pino(options, destination) : pino(options);
+}
