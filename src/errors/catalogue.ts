@@ -283,7 +283,7 @@ export const catalogue = {
     431,
     '990025',
     'RequestHeaderFieldsTooLarge',
-    'The request headers are larger than 16 KiB, or more than 2000.',
+    'The request headers are larger than 16 KiB, or more than 1000.',
   ),
   InternalError: entry(
     500,

@@ -1,6 +1,6 @@
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
-import { compileFolder } from '../http/casing.js';
+import { compileEnum, compileFolder } from '../http/casing.js';
 import { faceOf } from '../http/face.js';
 import { foldQuery } from '../http/query.js';
 
@@ -13,25 +13,35 @@ declare module 'fastify' {
   }
 }
 
-type Property = { type?: string };
+type Property = { type?: string; enum?: readonly string[] };
+type Read = (text: string) => unknown;
 
-/** Reads integers and booleans of a query by an explicit pattern; anything else stays text and fails validation. */
-function typed(
-  properties: Readonly<Record<string, Property>>,
-  query: Record<string, unknown>,
-): Record<string, unknown> {
-  for (const [name, value] of Object.entries(query)) {
-    if (typeof value !== 'string') continue;
-    const { type } = properties[name] ?? {};
-    if (type === 'integer' && /^\d{1,9}$/.test(value)) query[name] = Number(value);
-    else if (type === 'boolean' && /^(true|false)$/i.test(value)) query[name] = value.toLowerCase() === 'true';
+/** Reads a query value or path parameter by an explicit pattern; anything else stays text and fails validation. */
+function readerOf({ type, enum: values }: Property): Read | undefined {
+  if (type === 'integer') return (text) => (/^\d{1,9}$/.test(text) ? Number(text) : text);
+  if (type === 'boolean') return (text) => (/^(true|false)$/i.test(text) ? text.toLowerCase() === 'true' : text);
+  if (!values) return undefined;
+  const read = compileEnum(values);
+  return (text) => read(text) ?? text;
+}
+
+function readersOf(properties: Readonly<Record<string, Property>>): [string, Read][] {
+  return Object.entries(properties).flatMap(([name, property]) => {
+    const read = readerOf(property);
+    return read ? [[name, read]] : [];
+  });
+}
+
+function readAll(values: Record<string, unknown>, readers: readonly [string, Read][]): void {
+  for (const [name, read] of readers) {
+    const value = values[name];
+    if (typeof value === 'string') values[name] = read(value);
   }
-  return query;
 }
 
 /**
- * The tolerances of each face, applied between parsing and validation: names of query keys and body members in any case,
- * nulls and unknown members dropped where Partner Center's SDKs send them, doubled query keys.
+ * The tolerances of each face, applied between parsing and validation: names of query keys and body members and
+ * enum values in any case, nulls and unknown members dropped where Partner Center's SDKs send them, doubled query keys.
  */
 export const face = fp(
   async (app) => {
@@ -39,19 +49,23 @@ export const face = fp(
     app.addHook('onRoute', (route: RouteOptions) => {
       const kind = faceOf(route.url);
       if (kind === 'identity' || !route.config?.access || route.config.produces === 'any') return;
-      const { querystring, body } = (route.schema ?? {}) as {
+      const { querystring, params, body } = (route.schema ?? {}) as {
         querystring?: { properties?: Record<string, Property> };
+        params?: { properties?: Record<string, Property> };
         body?: object;
       };
-      const properties = querystring?.properties ?? {};
-      const declared = Object.keys(properties);
+      const declared = Object.keys(querystring?.properties ?? {});
+      const queryReaders = readersOf(querystring?.properties ?? {});
+      const pathReaders = readersOf(params?.properties ?? {});
       const duplicates = kind === 'arm' ? 'first' : 'refuse';
       const unknown = kind === 'arm' ? 'keep' : 'drop';
       const foldsBody = body !== undefined && !route.config.strictBody;
       let foldBody: ((value: unknown) => unknown) | undefined;
       const fold = (request: FastifyRequest) => {
         const query = foldQuery(declared, request.query as Record<string, unknown>, { duplicates });
-        request.query = typed(properties, query);
+        readAll(query, queryReaders);
+        request.query = query;
+        readAll(request.params as Record<string, unknown>, pathReaders);
         if (!foldsBody || request.body === undefined) return;
         // Compiled at the first request: components may be added after the route.
         foldBody ??= compileFolder(body, { unknown, resolve });

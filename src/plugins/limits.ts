@@ -29,7 +29,8 @@ function tooMany(seconds: number): ApiError {
 /** Limits by the verified tenant of the token, never by an address or a header (partner-center 1.6 has the answer). */
 export const limits = fp<LimitOptions>(
   async (app, { requestsPerMinute, switchesPerMinute }) => {
-    const tenantOf = (request: FastifyRequest) => request.caller.tenantId;
+    // Asked before allowList, so also for public routes, which have no caller.
+    const tenantOf = (request: { caller?: FastifyRequest['caller'] }) => request.caller?.tenantId ?? '';
     await app.register(rateLimit, {
       global: requestsPerMinute > 0,
       hook: 'preParsing',

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
+import { assertWellFormedQuery } from '../http/query.js';
 
 /** Headers of which Node keeps one of several, where a proxy in front may have acted on the other. */
 const SINGLE = new Set(['host', 'authorization', 'if-match', 'ms-requestid', 'content-type']);
@@ -7,8 +8,7 @@ const MAX_URL_LENGTH = 8192;
 const JSON_ACCEPTED = /(^|,)\s*(\*\/\*|application\/(\*|json|[a-z.+-]*\+json)|text\/json)\s*(;|,|$)/i;
 const CHARSET = /;\s*charset\s*=\s*"?([^";,\s]*)/gi;
 const UTF8 = /^utf-?8$/i;
-/** Node drops the headers behind the 2000th: one of them could be If-Match. */
-const MAX_HEADERS = 2000;
+const MAX_HEADERS = 1000;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -37,11 +37,12 @@ export const protocol = fp(
   async (app) => {
     app.addHook('onRequest', async (request) => {
       const { rawHeaders, httpVersion } = request.raw;
-      if (rawHeaders.length >= 2 * MAX_HEADERS) throw new ApiError('HeadersTooLarge');
+      if (rawHeaders.length > 2 * MAX_HEADERS) throw new ApiError('HeadersTooLarge');
       refuseDoubledHeaders(rawHeaders);
       if (request.headers.host === undefined && httpVersion !== '1.0') {
         throw new ApiError('InvalidInput', { description: 'The header Host is missing.' });
       }
+      assertWellFormedQuery(request.query);
       if (request.url.length > MAX_URL_LENGTH) throw new ApiError('UriTooLong');
       const { accept, 'content-encoding': encoding, 'content-type': type } = request.headers;
       if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new ApiError('UnsupportedMediaType');

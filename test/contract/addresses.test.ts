@@ -76,7 +76,7 @@ row(
     ];
     const { text } = await send(t, 'GET', path);
     for (const target of same) {
-      t.equal((await send(t, 'GET', target)).text, text, target);
+      t.same((await send(t, 'GET', target)).text, text, target);
       const sales = service.tokens.sales;
       await refuse(t, { status: 403, code: '900150' }, 'DELETE', target, { token: sales });
       await refuse(t, { status: 401, code: '800001' }, 'DELETE', target, { token: null });
