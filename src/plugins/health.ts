@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import fp from 'fastify-plugin';
 import { Type } from 'typebox';
+import { refusals } from '../http/responses.js';
+import { ref } from '../http/schemas.js';
 
 const Health = Type.Object(
   { status: Type.String(), reason: Type.Optional(Type.String()) },
-  { description: 'Whether the process can serve.', examples: [{ status: 'ok' }] },
+  { description: 'Whether the process can serve.', examples: [{ status: 'ok' }], $id: 'Health' },
 );
 
 export interface HealthOptions {
@@ -13,17 +15,17 @@ export interface HealthOptions {
 }
 
 const plugin: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { ready }) => {
-  const shared = { tags: ['Operation'], security: [] };
+  app.addSchema(Health);
   app.get(
     '/livez',
     {
       config: { access: 'public' },
       schema: {
-        ...shared,
+        tags: ['Operation'],
         operationId: 'getLiveness',
         summary: 'Whether the process is alive',
         description: 'Does not look at the database: a database that is down is no reason to restart the process.',
-        response: { 200: Health },
+        response: { ...refusals(), 200: ref(Health) },
       },
     },
     async () => ({ status: 'ok' }),
@@ -33,11 +35,11 @@ const plugin: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { ready }) 
     {
       config: { access: 'public' },
       schema: {
-        ...shared,
+        tags: ['Operation'],
         operationId: 'getReadiness',
         summary: 'Whether requests can be served',
         description: 'The database answers, its migrations are current, and the process is not shutting down.',
-        response: { 200: Health, 503: Health },
+        response: { ...refusals(), 200: ref(Health), 503: ref(Health) },
       },
     },
     async (_request, reply) => {

@@ -48,6 +48,10 @@ export const openapi = fp<{ version: string }>(
         },
         security: [{ bearer: [] }],
       },
+      transform: ({ schema, url, route }) => ({
+        url,
+        schema: route.config?.access === 'public' ? { ...schema, security: [] } : schema,
+      }),
       refResolver: {
         buildLocalReference: (json, _base, _fragment, i) => (json.$id as string | undefined) ?? `def-${i}`,
       },

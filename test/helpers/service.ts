@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import pg from 'pg';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Test } from 'tap';
 import { buildApp } from '../../src/app.js';
 import { type Config, loadConfig, type SettingName } from '../../src/config.js';
 import { connect, type DatabaseHandle } from '../../src/db/connect.js';
 import { createEvents } from '../../src/events.js';
+import { createLog } from '../../src/log.js';
 import { findCustomerUser } from '../../src/nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from '../../src/nouns/identity/identity.js';
 import { mintToken } from '../../src/nouns/identity/mint.js';
@@ -85,7 +85,7 @@ export interface Service {
 export async function startService(
   t: Pick<Test, 'teardown'>,
   settings: Partial<Record<SettingName, string>> = {},
-  options: { through?: (databaseUrl: string) => string } = {},
+  options: { through?: (databaseUrl: string) => string; log?: FastifyBaseLogger } = {},
 ): Promise<Service> {
   const database = await createTestDatabase(t);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
@@ -100,7 +100,7 @@ export async function startService(
       [partnerId, name, `${name}partner.onmicrosoft.com`, ADMIN_AGENTS[partnerId]],
     );
   }
-  const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
+  const log = options.log ?? createLog(process.env.TEST_LOG ?? 'silent');
   const config = loadConfig({}, { requestsPerMinute: '0', switchesPerMinute: '0', ...settings });
   const db = connect({
     url: options.through?.(database.appUrl) ?? database.appUrl,

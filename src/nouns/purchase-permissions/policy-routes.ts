@@ -208,7 +208,7 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
         summary: 'Delete a self-serve policy: turn every permission off',
         params: Id,
         headers: IfMatch,
-        response: { 204: Type.Null({ description: 'Off.' }), ...refusals(409, 412, 415) },
+        response: { 204: Type.Null({ description: 'Off.' }), ...refusals(409, 412, 413, 415) },
       },
     },
     async (request, reply) => {

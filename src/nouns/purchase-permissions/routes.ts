@@ -177,7 +177,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
         description: 'Always allowed; 204 also when it is off already, and then not logged.',
         params: One,
         headers: IfMatch,
-        response: { 204: Type.Null({ description: 'Off.' }), ...refusals(409, 412, 415) },
+        response: { 204: Type.Null({ description: 'Off.' }), ...refusals(409, 412, 413, 415) },
       },
     },
     async (request, reply) => {
