@@ -14,12 +14,15 @@ export interface HealthOptions {
   ready: () => Promise<string | undefined>;
 }
 
+/** Health is also told under pressure: a restart of a busy process would help nobody. */
+const config = { access: 'public', pressureHandler: () => undefined } as const;
+
 const plugin: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { ready }) => {
   app.addSchema(Health);
   app.get(
     '/livez',
     {
-      config: { access: 'public' },
+      config,
       schema: {
         tags: ['Operation'],
         operationId: 'getLiveness',
@@ -33,7 +36,7 @@ const plugin: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { ready }) 
   app.get(
     '/readyz',
     {
-      config: { access: 'public' },
+      config,
       schema: {
         tags: ['Operation'],
         operationId: 'getReadiness',

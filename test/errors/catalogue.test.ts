@@ -23,8 +23,8 @@ t.test('docs/errors.md lists exactly the catalogue: name, status, code and ARM c
   t.same([...documented].sort(), [...known].sort());
   for (const row of rows) {
     t.equal(row.length, 6, row.join());
-    t.match(row[4], /^[A-Z].{10,}/, `${row[0]}: when`);
-    t.match(row[5], /^[A-Z].{5,}/, `${row[0]}: what to do`);
+    t.match(row[4], /^[A-Z`].{10,}/, `${row[0]}: when`);
+    t.match(row[5], /^[A-Z`].{5,}/, `${row[0]}: what to do`);
   }
 });
 
