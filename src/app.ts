@@ -1,6 +1,5 @@
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import underPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Config } from './config.js';
@@ -39,6 +38,7 @@ import { idempotency } from './plugins/idempotency/plugin.js';
 import { limits } from './plugins/limits.js';
 import { openapi } from './plugins/openapi.js';
 import { answerExpectation, answerParserErrors } from './plugins/parser-errors.js';
+import { pressure } from './plugins/pressure.js';
 import { protocol } from './plugins/protocol.js';
 import { requestIds } from './plugins/request-ids.js';
 import { telemetry } from './plugins/telemetry.js';
@@ -118,7 +118,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(authorization);
   await app.register(telemetry, { registry: deps.registry });
   await app.register(limits, config);
-  await app.register(underPressure, { maxEventLoopDelay: 1000, exposeStatusRoute: false });
+  await app.register(pressure);
   await app.register(face);
   await app.register(helmet, { contentSecurityPolicy: false });
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });

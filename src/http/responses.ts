@@ -13,10 +13,10 @@ const MEANINGS: Readonly<Record<number, string>> = {
   413: 'The body is larger than 64 KiB.',
   414: 'The address is longer than 8 KiB.',
   415: 'The body is not JSON in UTF-8.',
-  417: 'The expectation of the Expect header is not one this service meets.',
+  417: 'The Expect header asks for something else than 100-continue.',
   428: 'The change needs the etag of the resource.',
   429: 'Too many requests; Retry-After says when to try again.',
-  431: 'The headers are larger than 16 KiB.',
+  431: 'The headers are larger than 16 KiB, or more than 1000.',
   500: 'The service failed; nothing was changed.',
   503: 'The service cannot answer now; Retry-After says when to try again.',
 };
