@@ -192,7 +192,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions> = async (app,
         operationId: 'deleteCustomer',
         summary: 'Delete a customer of the integration sandbox',
         params: One,
-        response: { 204: Type.Null({ description: 'Deleted.' }), ...refusals(409, 415) },
+        response: { 204: Type.Null({ description: 'Deleted.' }), ...refusals(409, 413, 415) },
       },
     },
     async (request, reply) => {

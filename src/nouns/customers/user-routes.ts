@@ -194,7 +194,7 @@ export const customerUsers: FastifyPluginAsyncTypebox<CustomerOptions> = async (
         summary: 'Delete a user of a customer',
         description: 'The user can be restored for 30 days.',
         params: One,
-        response: { 204: Type.Null({ description: 'Deleted.' }), ...refusals(409, 415) },
+        response: { 204: Type.Null({ description: 'Deleted.' }), ...refusals(409, 413, 415) },
       },
     },
     async (request, reply) => {
