@@ -1,5 +1,5 @@
-import type { CommitWith, DatabaseHandle, Reading, Tx } from '../db/connect.js';
-import { lockCustomer } from '../db/customer-lock.js';
+import type { CommitWith, DatabaseHandle, Tx } from '../db/connect.js';
+import { type LockedCustomer, lockCustomer } from '../db/customer-lock.js';
 import { classifyFailure } from '../errors/from-postgres.js';
 import { uuidv4 } from '../lib/uuid.js';
 import { type PermissionRules, reevaluate } from '../nouns/purchase-permissions/service.js';
@@ -137,40 +137,47 @@ class FileImport {
       else if ('reason' in place) this.#refuse(at, '', place.reason);
       else located.push({ at, row: { draft: at.draft, customerId: place.customerId } });
     }
-    const first = await this.#plan(this.tx, located);
-    this.report.unchanged += located.length - first.length;
-    if (first.length === 0 || this.report.refused.length > 0) return;
-
-    // What is to change is planned again under the locks: the plan above was made from rows that anybody could change.
-    const touched = [...new Set(first.flatMap(({ change }) => change.touches))].filter((id) => id !== EVERY_CUSTOMER);
-    const { customers, now } = await lockCustomers(this.tx, this.context.partnerId, touched);
-    const second = await this.#plan(this.tx, first);
+    const plan = await this.#planUnderLocks(located);
     if (this.report.refused.length > 0) return;
-    this.report.unchanged += first.length - second.length;
-    const changes = second.map(({ change }) => change);
-    await writeChanges(this.tx, this.#act, changes, customers, now);
-    for (const change of changes) {
+    this.report.unchanged += located.length - plan.changes.length;
+    if (plan.changes.length === 0) return;
+    await writeChanges(this.tx, this.#act, plan.changes, plan.customers, plan.now);
+    for (const change of plan.changes) {
       if (change.created) this.report.created++;
       else this.report.changed++;
       for (const id of change.touches) this.#touched.add(id);
     }
   }
 
-  async #plan<R extends { at: Pending; row: Located }>(
-    db: Reading,
-    rows: readonly R[],
-  ): Promise<(R & { change: Change })[]> {
+  /** Plans until the plan was made under the locks of all it touches: before that, anybody could change the rows. */
+  async #planUnderLocks(
+    rows: readonly { at: Pending; row: Located }[],
+  ): Promise<{ changes: Change[]; customers: LockedCustomer[]; now: Date }> {
+    const asked = new Set([EVERY_CUSTOMER]);
+    const customers: LockedCustomer[] = [];
+    for (let now = this.context.now; ; ) {
+      const changes = await this.#plan(rows);
+      const missing = [...new Set(changes.flatMap((change) => change.touches))].filter((id) => !asked.has(id));
+      if (missing.length === 0 || this.report.refused.length > 0) return { changes, customers, now };
+      for (const id of missing) asked.add(id);
+      const locked = await lockCustomers(this.tx, this.context.partnerId, missing);
+      customers.push(...locked.customers);
+      now = locked.now;
+    }
+  }
+
+  async #plan(rows: readonly { at: Pending; row: Located }[]): Promise<Change[]> {
     if (rows.length === 0) return [];
     const plan = await this.#kind.plan(
-      db,
+      this.tx,
       this.context,
       rows.map(({ row }) => row),
     );
-    const changes: (R & { change: Change })[] = [];
-    for (const [i, row] of rows.entries()) {
+    const changes: Change[] = [];
+    for (const [i, { at }] of rows.entries()) {
       const outcome = plan[i];
-      if (outcome instanceof RowRefused) this.#refuse(row.at, outcome.pointer, outcome.reason);
-      else if (outcome !== undefined) changes.push({ ...row, change: outcome });
+      if (outcome instanceof RowRefused) this.#refuse(at, outcome.pointer, outcome.reason);
+      else if (outcome !== undefined) changes.push(outcome);
     }
     return changes;
   }

@@ -1,25 +1,17 @@
 import { Type } from 'typebox';
-import type { ArmSubscriptionState } from '../../db/tables.js';
+import type { Reading } from '../../db/connect.js';
 import { textEnum } from '../../http/schemas.js';
+import {
+  type AzureSubscriptionRow,
+  ExportedAzureEntitlement,
+  toAzureSubscriptionRow,
+} from '../../nouns/subscriptions/wire.js';
 import { indexRows, rowChange } from '../change.js';
-import { type Change, defineKind, type Plan, type Row, RowRefused } from '../kind.js';
+import { type Change, defineKind, type Plan, RowRefused } from '../kind.js';
 import { findRows } from '../queries.js';
 import { customerInLink, Guid, guidOf, lower, OptionalLinks, OptionalText, subscriptionInLink, Text } from '../wire.js';
 
-/** Quota of subscriptions that partners sell (cost-management-billing/costs/understand-cost-mgt-data). */
-const CSP_QUOTA = 'CSP_2015-05-01';
-
-interface Bought {
-  partnerId: string;
-  customerId: string;
-  azureSubscriptionId: string;
-  subscriptionId: string;
-  friendlyName: string;
-  status: 'active' | 'inactive';
-  now: Date;
-}
-
-function change(before: Row<'azure_subscriptions'> | undefined, after: Row<'azure_subscriptions'>): Change | undefined {
+function change(before: AzureSubscriptionRow | undefined, after: AzureSubscriptionRow): Change | undefined {
   const { customer_id: customerId, azure_subscription_id: resourceId } = after;
   return rowChange({
     table: 'azure_subscriptions',
@@ -32,42 +24,25 @@ function change(before: Row<'azure_subscriptions'> | undefined, after: Row<'azur
 }
 
 /** An Azure subscription as the sale knows it. Its ARM state is ARM's to tell; it follows only where the status turns. */
-export function boughtUnder(before: Row<'azure_subscriptions'> | undefined, bought: Bought): Change | undefined {
-  const turned = before === undefined || before.status !== bought.status;
-  const state: ArmSubscriptionState = bought.status === 'active' ? 'Enabled' : 'Disabled';
-  return change(before, {
-    partner_id: bought.partnerId,
-    azure_subscription_id: bought.azureSubscriptionId,
-    customer_id: bought.customerId,
-    subscription_id: bought.subscriptionId,
-    friendly_name: bought.friendlyName,
-    status: bought.status,
-    arm_state: turned ? state : before.arm_state,
-    quota_id: before?.quota_id ?? CSP_QUOTA,
-    management_groups: before?.management_groups ?? [],
-    cancellation_reason: before?.cancellation_reason ?? null,
-    version: before?.version ?? 1,
-    created_on: before?.created_on ?? bought.now,
-  });
+export function boughtUnder(
+  before: AzureSubscriptionRow | undefined,
+  bought: AzureSubscriptionRow,
+): Change | undefined {
+  if (!before) return change(undefined, bought);
+  const { customer_id, subscription_id, friendly_name, status } = bought;
+  const arm_state = before.status === status ? before.arm_state : bought.arm_state;
+  return change(before, { ...before, customer_id, subscription_id, friendly_name, status, arm_state });
 }
 
-const findAzure = async (...[db, partnerId, ids]: [Parameters<typeof findRows>[0], string, readonly string[]]) =>
-  indexRows(
-    await findRows(
-      db,
-      'azure_subscriptions',
-      partnerId,
-      ids.map((id) => ({ azure_subscription_id: id })),
-    ),
-    'azure_subscription_id',
-  );
+async function findAzure(db: Reading, partnerId: string, ids: readonly string[]) {
+  const keys = ids.map((id) => ({ azure_subscription_id: id }));
+  return indexRows(await findRows(db, 'azure_subscriptions', partnerId, keys), 'azure_subscription_id');
+}
 
 /** `GET /v1/customers/{id}/subscriptions/{azure plan}/azureEntitlements`. */
 export const entitlements = defineKind(
   Type.Object({
-    id: Guid,
-    friendlyName: OptionalText,
-    status: textEnum(['active', 'inactive']),
+    ...ExportedAzureEntitlement.properties,
     subscriptionId: Type.Optional(Guid),
     links: OptionalLinks,
   }),
@@ -75,7 +50,7 @@ export const entitlements = defineKind(
     const planId = wire.subscriptionId ? lower(wire.subscriptionId) : subscriptionInLink(wire);
     if (planId === undefined) throw new RowRefused('/subscriptionId', 'It does not say which Azure plan it is under.');
     const where = { customerId: customerInLink(wire), planId };
-    return { key: lower(wire.id), where, planId, friendlyName: wire.friendlyName, status: wire.status };
+    return { key: lower(wire.id), where, planId, wire: { ...wire, subscriptionId: planId } };
   },
   async (db, { partnerId, now }, rows): Promise<Plan> => {
     const [known, plans] = await Promise.all([
@@ -97,16 +72,8 @@ export const entitlements = defineKind(
         const reason = `Customer ${customerId} has no subscription ${draft.planId} here: import its subscriptions first.`;
         return new RowRefused('/subscriptionId', reason);
       }
-      const before = known.get(draft.key);
-      return boughtUnder(before, {
-        partnerId,
-        customerId,
-        azureSubscriptionId: draft.key,
-        subscriptionId: draft.planId,
-        friendlyName: draft.friendlyName ?? before?.friendly_name ?? 'Azure subscription',
-        status: draft.status,
-        now,
-      });
+      const bought = toAzureSubscriptionRow(draft.wire, { partnerId, customerId }, now);
+      return boughtUnder(known.get(draft.key), bought);
     });
   },
 );

@@ -1,89 +1,34 @@
-import { type Static, Type } from 'typebox';
-import { textEnum } from '../../http/schemas.js';
+import { Type } from 'typebox';
+import {
+  ExportedSubscription,
+  type SubscriptionRow,
+  toAzureSubscriptionRow,
+  toSubscriptionRow,
+} from '../../nouns/subscriptions/wire.js';
 import { indexRows, joinChanges, rowChange } from '../change.js';
-import { defineKind, type Located, type Plan, type Row } from '../kind.js';
+import { defineKind, type Located, type Plan, RowRefused } from '../kind.js';
 import { findRows } from '../queries.js';
-import { customerInLink, Guid, lower, OptionalLinks, OptionalText, Text, Time, timeOf } from '../wire.js';
+import { customerInLink, Guid, lower, OptionalLinks, Text } from '../wire.js';
 import { boughtUnder } from './azure-subscriptions.js';
 
-const SubscriptionResource = Type.Object({
-  id: Guid,
-  offerId: Text,
-  offerName: OptionalText,
-  friendlyName: OptionalText,
-  productType: Type.Optional(Type.Object({ id: OptionalText, displayName: OptionalText })),
-  quantity: Type.Optional(Type.Integer({ minimum: 0 })),
-  unitType: OptionalText,
-  status: textEnum(['none', 'active', 'suspended', 'deleted', 'expired', 'pending', 'disabled']),
-  billingType: textEnum(['none', 'usage', 'license', 'benefit']),
-  billingCycle: Type.Optional(textEnum(['unknown', 'monthly', 'annual', 'none', 'one_time', 'triennial', 'biennial'])),
-  termDuration: OptionalText,
-  isTrial: Type.Optional(Type.Boolean()),
-  autoRenewEnabled: Type.Optional(Type.Boolean()),
-  hasPurchasableAddons: Type.Optional(Type.Boolean()),
-  isMicrosoftProduct: Type.Optional(Type.Boolean()),
-  publisherName: OptionalText,
-  partnerId: OptionalText,
-  orderId: Text,
-  entitlementId: Type.Optional(Guid),
-  suspensionReasons: Type.Optional(Type.Array(Type.String())),
-  creationDate: Time,
-  effectiveStartDate: Type.Optional(Time),
-  commitmentEndDate: Type.Optional(Time),
-  links: OptionalLinks,
-});
+const SubscriptionResource = Type.Object({ ...ExportedSubscription.properties, links: OptionalLinks });
 
 interface SubscriptionDraft {
   key: string;
   where: { customerId: string | undefined };
-  wire: Static<typeof SubscriptionResource>;
-  creationDate: Date;
-  effectiveStartDate: Date | undefined;
-  commitmentEndDate: Date | undefined;
+  /** Of no customer yet. */
+  row: SubscriptionRow;
 }
 
-/** "Never ends" (partner-center/developer/subscription-resources). */
-const NEVER = new Date('9999-12-10T00:00:00Z');
-
+/** The row as the export has it; what exports do not tell is kept. */
 function rowOf(
   { draft, customerId }: Located<SubscriptionDraft>,
-  before: Row<'subscriptions'> | undefined,
-  partnerId: string,
-): Row<'subscriptions'> {
-  const { wire } = draft;
-  const offerName = wire.offerName ?? before?.offer_name ?? wire.offerId;
-  return {
-    partner_id: partnerId,
-    customer_id: customerId,
-    subscription_id: draft.key,
-    offer_id: wire.offerId,
-    offer_name: offerName,
-    friendly_name: wire.friendlyName ?? before?.friendly_name ?? offerName,
-    product_type_id: wire.productType?.id ?? before?.product_type_id ?? null,
-    product_type_name: wire.productType?.displayName ?? before?.product_type_name ?? null,
-    quantity: wire.quantity ?? before?.quantity ?? 1,
-    unit_type: wire.unitType ?? before?.unit_type ?? (wire.billingType === 'usage' ? 'Usage-based' : 'Licenses'),
-    status: wire.status,
-    billing_type: wire.billingType,
-    billing_cycle: wire.billingCycle ?? before?.billing_cycle ?? 'unknown',
-    term_duration: wire.termDuration ?? before?.term_duration ?? null,
-    is_trial: wire.isTrial ?? before?.is_trial ?? false,
-    auto_renew_enabled: wire.autoRenewEnabled ?? before?.auto_renew_enabled ?? false,
-    has_purchasable_addons: wire.hasPurchasableAddons ?? before?.has_purchasable_addons ?? false,
-    is_microsoft_product: wire.isMicrosoftProduct ?? before?.is_microsoft_product ?? true,
-    publisher_name: wire.publisherName ?? before?.publisher_name ?? null,
-    mpn_id: wire.partnerId ?? before?.mpn_id ?? null,
-    order_id: wire.orderId,
-    entitlement_id: wire.entitlementId ? lower(wire.entitlementId) : (before?.entitlement_id ?? null),
-    // Partner Center leaves an empty list out.
-    suspension_reasons: wire.suspensionReasons ?? [],
-    registration_status: before?.registration_status ?? 'notregistered',
-    transition_in_progress: before?.transition_in_progress ?? false,
-    creation_date: draft.creationDate,
-    effective_start_date: draft.effectiveStartDate ?? before?.effective_start_date ?? draft.creationDate,
-    commitment_end_date: draft.commitmentEndDate ?? before?.commitment_end_date ?? NEVER,
-    version: before?.version ?? 1,
-  };
+  before: SubscriptionRow | undefined,
+): SubscriptionRow {
+  const row = { ...draft.row, customer_id: customerId };
+  if (!before) return row;
+  const { registration_status, transition_in_progress, version } = before;
+  return { ...row, registration_status, transition_in_progress, version };
 }
 
 /**
@@ -92,18 +37,17 @@ function rowOf(
  */
 export const subscriptions = defineKind(
   SubscriptionResource,
-  (wire): SubscriptionDraft => ({
-    key: lower(wire.id),
-    where: { customerId: customerInLink(wire) },
-    wire,
-    creationDate: timeOf(wire.creationDate, '/creationDate'),
-    effectiveStartDate: wire.effectiveStartDate ? timeOf(wire.effectiveStartDate, '/effectiveStartDate') : undefined,
-    commitmentEndDate: wire.commitmentEndDate ? timeOf(wire.commitmentEndDate, '/commitmentEndDate') : undefined,
-  }),
+  (wire, { partnerId }): SubscriptionDraft => {
+    try {
+      const row = toSubscriptionRow(wire, { partnerId, customerId: '' });
+      return { key: row.subscription_id, where: { customerId: customerInLink(wire) }, row };
+    } catch (error) {
+      if (error instanceof RangeError) throw new RowRefused('', `${error.message}.`);
+      throw error;
+    }
+  },
   async (db, { partnerId, now }, rows): Promise<Plan> => {
-    const azureIds = rows.flatMap(({ draft: { wire } }) =>
-      wire.entitlementId && wire.billingType === 'usage' ? [lower(wire.entitlementId)] : [],
-    );
+    const azureIds = rows.flatMap(({ draft }) => draft.row.entitlement_id ?? []);
     const [found, azure] = await Promise.all([
       findRows(
         db,
@@ -121,26 +65,25 @@ export const subscriptions = defineKind(
     const known = indexRows(found, 'customer_id', 'subscription_id');
     const knownAzure = indexRows(azure, 'azure_subscription_id');
     return rows.map((row) => {
-      const before = known.get(`${row.customerId} ${row.draft.key}`);
-      const after = rowOf(row, before, partnerId);
+      const { customerId } = row;
+      const before = known.get(`${customerId} ${row.draft.key}`);
+      const after = rowOf(row, before);
       const change = rowChange({
         table: 'subscriptions',
         before,
         after,
-        customerId: row.customerId,
+        customerId,
         entry: { operationType: 'update_subscription', resourceType: 'subscription', resourceId: row.draft.key },
       });
       if (after.entitlement_id === null || after.billing_type !== 'usage') return change;
-      const bought = boughtUnder(knownAzure.get(after.entitlement_id), {
-        partnerId,
-        customerId: row.customerId,
-        azureSubscriptionId: after.entitlement_id,
-        subscriptionId: row.draft.key,
+      const entitlement = {
+        id: after.entitlement_id,
         friendlyName: after.friendly_name,
-        status: after.status === 'active' ? 'active' : 'inactive',
-        now,
-      });
-      return joinChanges([change, bought]);
+        status: after.status === 'active' ? ('active' as const) : ('inactive' as const),
+        subscriptionId: row.draft.key,
+      };
+      const bought = toAzureSubscriptionRow(entitlement, { partnerId, customerId }, now);
+      return joinChanges([change, boughtUnder(knownAzure.get(after.entitlement_id), bought)]);
     });
   },
 );
