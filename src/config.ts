@@ -25,7 +25,7 @@ export const Settings = Type.Object({
   host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1' }),
   port: port('Port of the API.', 3000),
   metricsHost: Type.String({ description: 'Address of /metrics.', default: '127.0.0.1' }),
-  metricsPort: port('Port of /metrics; 0: any free one.', 9464),
+  metricsPort: port('Port of /metrics; 0 takes any free one.', 9464),
   publicUrl: Type.Optional(
     Type.String({
       description: 'Origin that absolute links (ARM nextLink, discovery) start with. Default: the address listened on.',

@@ -71,6 +71,16 @@ async function startProcess(t: Test, settings: Record<string, string>, prefix: s
 
 const statusOf = async (url: string) => (await fetch(url)).status;
 
+/** A machine so busy that the event loop is late answers 503 for a while. */
+async function settledStatusOf(url: string): Promise<number> {
+  for (let i = 0; i < 40; i++) {
+    const status = await statusOf(url);
+    if (status !== 503) return status;
+    await setTimeout(250);
+  }
+  return 503;
+}
+
 t.test('help names every command; the help of each names its flags, every setting and the exit codes', async (t) => {
   const overview = await call(['--help']);
   t.equal(overview.code, 0);
@@ -211,7 +221,7 @@ t.test('with no setting at all it serves from an embedded server, and Ctrl-C lea
   t.match(output(), `Interactive API page ${url}/docs`);
   t.match(output(), /Database +embedded PostgreSQL 1\d/);
   t.match(output(), /for trying out. For production set DATABASE_URL/);
-  for (const path of ['/livez', '/readyz', '/docs/']) t.equal(await statusOf(`${url}${path}`), 200, path);
+  for (const path of ['/livez', '/readyz', '/docs/']) t.equal(await settledStatusOf(`${url}${path}`), 200, path);
   t.match(await (await fetch(metricsUrl)).text(), 'http_request_duration_seconds_bucket');
   const { owner, movedTo } = JSON.parse(await readFile(join(dataDir, 'postgres.json'), 'utf8'));
   t.ok(isRunning(owner), 'the server is owned by the process');
@@ -227,7 +237,7 @@ t.test('SIGTERM: not ready at once, requests are taken while it drains, then exi
   const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, DRAIN_SECONDS: '2' };
   const { child, url, exited, output } = await startProcess(t, settings);
   t.match(output(), /Database +PostgreSQL 1\d\.\d+ at 127\.0\.0\.1/);
-  t.equal(await statusOf(`${url}/readyz`), 200);
+  t.equal(await settledStatusOf(`${url}/readyz`), 200);
   child.kill('SIGTERM');
   const signalled = Date.now();
   for (;;) {

@@ -151,3 +151,24 @@ t.test("README's table is the one that src/config.ts makes", async (t) => {
   const table = /<!-- settings -->\n([\s\S]*?)\n<!-- end of settings -->/.exec(readme)?.[1];
   t.equal(table, settingsTable());
 });
+
+t.test('the container files set what there is to set', async (t) => {
+  const known = new Set<string>(settingNames.map(variableOf));
+  // Of the postgres image, and what compose itself puts into other values.
+  for (const name of ['POSTGRES_PASSWORD', 'OWNER_PASSWORD', 'APP_PASSWORD', 'POSTGRES_INITDB_ARGS']) known.add(name);
+  for (const [file, pattern] of [
+    ['Dockerfile', /^(?:ENV| {3}) ([A-Z_]+)=/gm],
+    ['docker-compose.yml', /^ {6}([A-Z_]+): /gm],
+    ['docker-compose.dev.yml', /^ {6}([A-Z_]+): /gm],
+    ['.env.example', /^([A-Z_]+)=/gm],
+  ] as const) {
+    const text = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+    const names = [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+    t.ok(names.length > 4, file);
+    t.same(
+      names.filter((name) => !known.has(name)),
+      [],
+      file,
+    );
+  }
+});

@@ -31,8 +31,10 @@ export class CommitOutcomeUnknown extends Error {
 
 export interface ConnectOptions {
   url: string;
-  /** Connections at the most; a request waits one second for one. */
+  /** Connections at the most. */
   poolMax: number;
+  /** How long a request waits for one. Default: 1000. */
+  waitMilliseconds?: number;
   /** False behind a transaction pooler without support for prepared statements (PgBouncer before 1.21). */
   preparedStatements: boolean;
   onIdleError: (error: Error) => void;
@@ -70,7 +72,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolMax,
-    connectionTimeoutMillis: 1000,
+    connectionTimeoutMillis: options.waitMilliseconds ?? 1000,
     keepAlive: true,
     pipeline: true,
   } as pg.PoolConfig);

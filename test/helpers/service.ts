@@ -105,6 +105,8 @@ export async function startService(
   const db = connect({
     url: options.through?.(database.appUrl) ?? database.appUrl,
     poolMax: config.poolMax,
+    // A busy machine is no reason for a test to see 503.
+    waitMilliseconds: 20_000,
     preparedStatements: config.preparedStatements,
     onIdleError: () => {},
   });
