@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { get } from 'node:http';
 import t from 'tap';
 import { ADMIN_AGENTS, CONTOSO, FABRIKAM, type MadeCustomer, OWNER_ROLE, startService } from '../../helpers/service.js';
 
@@ -156,6 +157,11 @@ t.test(
     const { userId, upn } = await newUser(customer);
     const token = await tokens.customerUser(customer.customerId, upn);
     t.equal((await request('GET', at(scope), { token })).status, 403);
+    await sql(
+      "update role_assignments set principal_type = 'Group' where customer_id = $1 and principal_type = 'ForeignGroup'",
+      [customer.customerId],
+    );
+    t.equal((await request('GET', at(scope))).status, 403, 'a group of the customer is not the partner’s');
     t.same((await request('GET', `/subscriptions?${VERSION}`, { token })).body, { value: [] });
 
     const inner = await newGroup(customer, [userId]);
@@ -205,7 +211,7 @@ t.test('the list has inherited and lower assignments, and filters leave out what
   const inGroup = await assign(customer, `${scope}/resourceGroups/App`, group, READER_ROLE, {
     principal_type: 'Group',
   });
-  const beside = await assign(customer, `${scope}/resourceGroups/Apple`, userId, READER_ROLE);
+  const beside = await assign(customer, `${scope}/resourceGroups/App-2`, userId, READER_ROLE);
   const onResource = await assign(customer, `${scope}/resourceGroups/App/providers/A.B/c/d`, userId, READER_ROLE);
   await assign(customer, scope, randomUUID(), READER_ROLE, { assignment_state: 'eligible' });
   await assign(customer, scope, randomUUID(), READER_ROLE, { ends_on: '2020-01-01' });
@@ -448,6 +454,18 @@ t.test('pages follow absolute links that no Host header can bend', async (t) => 
     link.startsWith(`${service.url}${scope}/${ASSIGNMENTS}?api-version=2022-04-01&$filter=atScope()&$skipToken=`),
     link,
   );
+  const bent = await new Promise<string>((resolve, reject) => {
+    const headers = { host: 'evil.example', authorization: `Bearer ${tokens.admin}` };
+    get(`${service.url}${at(scope)}`, { headers }, (answer) => {
+      answer.setEncoding('utf8');
+      let text = '';
+      answer.on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('end', () => resolve(text));
+    }).on('error', reject);
+  });
+  t.ok(JSON.parse(bent).nextLink.startsWith(`${service.url}/`));
   const pages = [first];
   for (let next = link; next !== undefined; ) {
     const page = await request('GET', next.slice(service.url.length));
@@ -571,7 +589,11 @@ t.test('subscriptions are shown as Azure Resource Manager shows them', async (t)
   const partner = await request('GET', `/subscriptions?${VERSION}`);
   const ids = partner.body.value.map((one: { subscriptionId: string }) => one.subscriptionId);
   t.ok(ids.includes(customer.azureSubscriptionId) && ids.includes(other.azureSubscriptionId));
-  await sql("update role_assignments set ends_on = '2020-01-01' where customer_id = $1", [customer.customerId]);
+  await sql("update role_assignments set assignment_state = 'eligible' where customer_id = $1", [customer.customerId]);
+  t.same((await request('GET', `/subscriptions?${VERSION}`, { token })).body, { value: [] }, 'to be activated first');
+  await sql("update role_assignments set assignment_state = 'active', ends_on = '2020-01-01' where customer_id = $1", [
+    customer.customerId,
+  ]);
   t.same((await request('GET', `/subscriptions?${VERSION}`, { token })).body, { value: [] });
 });
 
