@@ -44,11 +44,13 @@ if (values.help || unknown.length > 0) {
 
 const quick = values.quick === true;
 const print = (text: string) => process.stdout.write(`${text}\n`);
+/** Somebody or the time ended the run; the scenario is not to blame. */
+class Stopped extends Error {}
 const stopped = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => reject(new Error(`ended by ${signal}`)));
+    process.once(signal, () => reject(new Stopped(`ended by ${signal}`)));
   const minutes = quick ? LIMIT_MINUTES.quick : LIMIT_MINUTES.full;
-  setTimeout(() => reject(new Error(`not done after ${minutes} minutes`)), minutes * 60_000).unref();
+  setTimeout(() => reject(new Stopped(`not done after ${minutes} minutes`)), minutes * 60_000).unref();
 });
 stopped.catch(() => {});
 
@@ -65,7 +67,7 @@ async function runAll(workDir: string, open: (cluster: Cluster) => void, generat
     token,
     headers: { authorization: `Bearer ${token}` },
     rounds: quick ? 2 : 5,
-    sliceSeconds: quick ? 1 : 3,
+    sliceSeconds: quick ? 1 : 2,
     warmUpSeconds: quick ? 1 : 2,
     serve: (database, options) => startService({ workDir, databaseUrl: database.appUrl, profileDir, ...options }),
     print,
@@ -98,7 +100,7 @@ try {
     stopped,
   ]);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(`${error instanceof Error && !(error instanceof Stopped) ? error.stack : error}\n`);
   process.exitCode = 1;
 } finally {
   generator.close();

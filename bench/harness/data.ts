@@ -111,9 +111,9 @@ export async function insertLog(
       `insert into activity_log (partner_id, customer_id, seq, entry_id, occurred_on, action, operation_type,
          operation_status, resource_type, resource_id, customer_name, actor_type, actor_id, user_principal_name,
          request_id, correlation_id, new_value, customized_data, hash_version, previous_hash, hash)
-       select $1, customer, $6::bigint + n / $2::int, gen_random_uuid(), $3::timestamptz + n * $7::float8 * interval '1 ms',
+       select $1::uuid, customer, $6::bigint + n / $2::int, gen_random_uuid(), $3::timestamptz + n * $7::float8 * interval '1 ms',
          'Create Customer Purchase Permissions', 'create_self_serve_policy', 'succeeded', 'self_serve_policy',
-         $1::text || '_' || customer, 'Customer ' || n % $2::int, 'user', '5a1f0c1e-6f0a-4c0e-9b51-0d5c3a7e1001',
+         $1::uuid || '_' || customer, 'Customer ' || n % $2::int, 'user', '5a1f0c1e-6f0a-4c0e-9b51-0d5c3a7e1001',
          'ada.admin@contosopartner.onmicrosoft.com', gen_random_uuid(), gen_random_uuid(),
          '{"Grantor":{"GrantorType":"BillToPartner"},"Permissions":[{"Resource":"AzureReservedInstances","Action":"Purchase"}]}',
          '[{"key":"Permission","value":"AzureReservedInstances"}]', 1, zeros, zeros
