@@ -78,7 +78,14 @@ async function runAll(workDir: string, open: (cluster: Cluster) => void, generat
     if (positionals.length > 0 && !positionals.includes(name)) continue;
     const begin = performance.now();
     print(`\n${name}: ${title}`);
-    await run(bench);
+    try {
+      await run(bench);
+    } catch (error) {
+      // The other scenarios have databases and processes of their own.
+      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      process.exitCode = 1;
+      await stopAll();
+    }
     print(`  (${Math.round((performance.now() - begin) / 1000)} s)`);
   }
 }

@@ -1,6 +1,8 @@
 /** What one side did for a few seconds. */
 export interface Slice {
   count: number;
+  /** Requests without an answer 2xx, at most one in a hundred. */
+  refused?: number;
   /** Per second. */
   rate: number;
   /** Milliseconds. */
@@ -56,10 +58,12 @@ function describeSide(name: string, slices: readonly Slice[]): string {
     return values.length > 0 ? median(values) : undefined;
   };
   const [cpu, p99, generator] = [of((s) => s.cpu), of((s) => s.p99), of((s) => s.generator)];
+  const refused = slices.reduce((sum, slice) => sum + (slice.refused ?? 0), 0);
   return [
     `${name} ${short(of((s) => s.rate) ?? 0)}/s`,
     ...(p99 === undefined ? [] : [`p99 ${p99 < 1 ? '< 1' : short(p99)} ms`]),
     ...(cpu === undefined ? [] : [`CPU ${short(cpu)} µs`]),
+    ...(refused > 0 ? [`${refused} refused`] : []),
     // A generator at the end of its core is what the rate tells of, not the server.
     ...(generator !== undefined && generator > 0.9 ? ['bounded by the load generator'] : []),
   ].join(', ');

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { permissionPath } from '../harness/bare.js';
 import { type Bench, CONNECTIONS, type Scenario } from '../harness/bench.js';
 import { customerId, insertCustomers, insertEligibility, insertPartner, settle } from '../harness/data.js';
@@ -15,14 +16,18 @@ const CAPTURED = 2 * CUSTOMERS + 1;
 const POOL = 10;
 
 async function send(service: RunningService, headers: Bench['headers'], method: 'PUT' | 'DELETE'): Promise<string> {
-  const answer = await fetch(`${service.url}${permissionPath(CAPTURED)}`, {
-    method,
-    headers: { ...headers, ...(method === 'PUT' && { 'content-type': 'application/json' }) },
-    ...(method === 'PUT' && { body: '{"state":"on"}' }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} answered ${answer.status}: ${text}`);
-  return answer.headers.get('ms-requestid') ?? '';
+  for (let attempt = 1; ; attempt++) {
+    const answer = await fetch(`${service.url}${permissionPath(CAPTURED)}`, {
+      method,
+      headers: { ...headers, ...(method === 'PUT' && { 'content-type': 'application/json' }) },
+      ...(method === 'PUT' && { body: '{"state":"on"}' }),
+    });
+    const text = await answer.text();
+    if (answer.ok) return answer.headers.get('ms-requestid') ?? '';
+    // The capture delays every flight: on a busy machine the first connections take longer than the service waits.
+    if (answer.status !== 503 || attempt === 5) throw new Error(`${method} answered ${answer.status}: ${text}`);
+    await setTimeout(1000);
+  }
 }
 
 /** The service's own statements of one switch on and one off, as scripts for so many clients. */
@@ -39,7 +44,8 @@ async function captureScripts(bench: Bench, database: BenchDatabase) {
     capture.take();
     const requestId = await send(service, bench.headers, method);
     const flights: readonly Flight[] = capture.take();
-    if (flights.length === 0) throw new Error('no statement could be read between the service and its database');
+    const begun = flights.flat().filter(({ text }) => text === 'begin').length;
+    if (begun !== 1) throw new Error(`${begun} transactions were read between the service and its database, not one`);
     const [head] = await database.sql<{ seq: number }>('select log_seq as seq from customers where customer_id = $1', [
       customerId(CAPTURED),
     ]);
