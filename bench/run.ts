@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Bench, Scenario } from './harness/bench.js';
 import { type Cluster, openCluster } from './harness/database.js';
 import { startLoadGenerator } from './harness/load.js';
-import { stopAll } from './harness/processes.js';
+import { stopAll, stopForGood } from './harness/processes.js';
 import { adminToken, startService } from './harness/service.js';
 import { customers } from './scenarios/customers.js';
 import { get } from './scenarios/get.js';
@@ -54,9 +54,7 @@ const stopped = new Promise<never>((_, reject) => {
 });
 stopped.catch(() => {});
 
-async function runAll(workDir: string, open: (cluster: Cluster) => void, generator: Bench['generator']): Promise<void> {
-  const cluster = await openCluster(process.env.BENCH_DATABASE_URL || undefined, workDir);
-  open(cluster);
+async function runAll(workDir: string, cluster: Cluster, generator: Bench['generator']): Promise<void> {
   const token = await adminToken(workDir);
   const profileDir = values.profile ? resolve(values.profile) : undefined;
   const bench: Bench = {
@@ -81,6 +79,7 @@ async function runAll(workDir: string, open: (cluster: Cluster) => void, generat
     try {
       await run(bench);
     } catch (error) {
+      if (over) return;
       // The other scenarios have databases and processes of their own.
       process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
       process.exitCode = 1;
@@ -94,25 +93,21 @@ const workDir = await mkdtemp(join(tmpdir(), 'customer-permissions-bench-'));
 // PostgreSQL does not run as root; the user it runs as then has to get in.
 await chmod(workDir, 0o755);
 const generator = startLoadGenerator();
-let cluster: Cluster | undefined;
+const opening = openCluster(process.env.BENCH_DATABASE_URL || undefined, workDir);
+let over = false;
 try {
-  await Promise.race([
-    runAll(
-      workDir,
-      (opened) => {
-        cluster = opened;
-      },
-      generator,
-    ),
-    stopped,
-  ]);
+  await Promise.race([opening.then((cluster) => runAll(workDir, cluster, generator)), stopped]);
 } catch (error) {
   process.stderr.write(`${error instanceof Error && !(error instanceof Stopped) ? error.stack : error}\n`);
   process.exitCode = 1;
 } finally {
+  over = true;
   generator.close();
-  await stopAll();
-  await cluster?.close();
+  await stopForGood();
+  await opening.then(
+    (cluster) => cluster.close(),
+    () => {},
+  );
   await rm(workDir, { recursive: true, force: true });
 }
 // A scenario that was cut off may still wait for its timers.

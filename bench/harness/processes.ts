@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 
 const KILL_AFTER_MS = 20_000;
 const running = new Set<NodeProcess>();
+let closed = false;
 
 export interface NodeProcess {
   pid: number;
@@ -21,6 +22,7 @@ export function spawnNode(
   environment: Readonly<Record<string, string>>,
   logFile: string,
 ): NodeProcess {
+  if (closed) throw new Error('the run is over');
   const output = openSync(logFile, 'w');
   const child: ChildProcess = spawn(process.execPath, args, {
     env: { PATH: process.env.PATH, ...environment },
@@ -51,6 +53,12 @@ export function spawnNode(
 
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((one) => one.stop()));
+}
+
+/** From now on none is started either: a scenario that was cut off may be between two of them. */
+export async function stopForGood(): Promise<void> {
+  closed = true;
+  await stopAll();
 }
 
 export function freePort(): Promise<number> {
