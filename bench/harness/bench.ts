@@ -1,0 +1,26 @@
+import type { BenchDatabase, Cluster } from './database.js';
+import type { LoadGenerator } from './load.js';
+import type { RunningService, ServiceOptions } from './service.js';
+
+/** What a scenario is given. */
+export interface Bench {
+  quick: boolean;
+  workDir: string;
+  cluster: Cluster;
+  generator: LoadGenerator;
+  /** Headers of an AdminAgent of contoso. */
+  headers: Readonly<Record<string, string>>;
+  token: string;
+  /** How many rounds of two slices, how long a slice and the warm-up of a side take. */
+  rounds: number;
+  sliceSeconds: number;
+  warmUpSeconds: number;
+  /** The service on a database of this bench. */
+  serve(database: BenchDatabase, options?: Partial<ServiceOptions>): Promise<RunningService>;
+  print(text: string): void;
+}
+
+export type Scenario = (bench: Bench) => Promise<void>;
+
+/** Numbers of connections that rates are measured at. */
+export const CONNECTIONS = [1, 8, 64] as const;

@@ -1,0 +1,132 @@
+import type { BenchDatabase } from './database.js';
+
+export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
+const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
+const ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000001';
+const ROWS_PER_STATEMENT = 250_000;
+
+/** Ids are numbers in the form of GUIDs, one range for each kind of row. */
+type Kind = '8000' | '9000' | 'a000' | 'b000' | 'c000';
+const idOf = (kind: Kind, number: string) =>
+  `('00000000-0000-4000-${kind}-' || lpad((${number})::text, 12, '0'))::uuid`;
+export const customerIdSql = (number: string) => idOf('8000', number);
+export const customerId = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+
+export async function insertPartner(sql: BenchDatabase['sql']): Promise<void> {
+  await sql(
+    `insert into partners (partner_id, company_name, domain, country, mpn_id, admin_agents_group_id, created_on)
+     values ($1, 'Contoso', 'contosopartner.onmicrosoft.com', 'US', '1234567', $2, now())`,
+    [CONTOSO, ADMIN_AGENTS_GROUP],
+  );
+}
+
+/** Customers number `from` to `to`, in the order of their numbers also by name. */
+export async function insertCustomers(database: BenchDatabase, from: number, to: number): Promise<void> {
+  for (let first = from; first <= to; first += ROWS_PER_STATEMENT) {
+    await database.sql(
+      `insert into customers (partner_id, customer_id, company_name, company_name_key, domain, relationship,
+         allow_delegated_access, country, company_profile, billing_profile, version, log_seq, log_head, created_on)
+       select $1, ${customerIdSql('n')}, 'Customer ' || lpad(n::text, 8, '0'), 'customer ' || lpad(n::text, 8, '0'),
+         'c' || n || '.onmicrosoft.com', 'reseller', true, 'US', address, jsonb_build_object(
+           'id', ${customerIdSql('n')}, 'email', 'billing@c' || n || '.onmicrosoft.com', 'culture', 'en-US',
+           'language', 'en', 'companyName', 'Customer ' || n, 'defaultAddress', address -> 'address', 'version', 1),
+         1, 0, decode(repeat('00', 32), 'hex'), now() - interval '1 year'
+       from generate_series($2::int, $3::int) n, (select '{"address": {"country": "US", "city": "Redmond",
+         "state": "WA", "addressLine1": "One Way", "postalCode": "98052"}}'::jsonb as address) a`,
+      [CONTOSO, first, Math.min(to, first + ROWS_PER_STATEMENT - 1)],
+    );
+  }
+}
+
+/** Makes the customers eligible: an Azure plan with an active Azure subscription, and a home user who is Owner on it. */
+export async function insertEligibility({ sql }: BenchDatabase, to: number): Promise<void> {
+  await sql(
+    `insert into subscriptions (partner_id, customer_id, subscription_id, offer_id, offer_name, friendly_name,
+       product_type_id, product_type_name, quantity, unit_type, status, billing_type, billing_cycle, is_trial,
+       auto_renew_enabled, has_purchasable_addons, is_microsoft_product, publisher_name, mpn_id, order_id,
+       suspension_reasons, registration_status, transition_in_progress, creation_date, effective_start_date,
+       commitment_end_date, version)
+     select $1, ${customerIdSql('n')}, ${idOf('9000', 'n')}, 'DZH318Z0BPS6:0001:DZH318Z0BML6', 'Azure plan',
+       'Azure plan', 'DZH318Z0BPS6', 'Azure plan', 1, 'Usage-based', 'active', 'usage', 'one_time', false, false, false,
+       true, 'Microsoft', '1234567', 'order-' || n, '{}', 'notregistered', false, now() - interval '1 year',
+       now() - interval '1 year', '9999-12-10', 1
+     from generate_series(1, $2::int) n`,
+    [CONTOSO, to],
+  );
+  await sql(
+    `insert into azure_subscriptions (partner_id, azure_subscription_id, customer_id, subscription_id, friendly_name,
+       status, arm_state, quota_id, management_groups, version, created_on)
+     select $1, ${idOf('a000', 'n')}, ${customerIdSql('n')}, ${idOf('9000', 'n')}, 'Azure subscription 1', 'active',
+       'Enabled', 'CSP_2015-05-01', '{}', 1, now() - interval '1 year'
+     from generate_series(1, $2::int) n`,
+    [CONTOSO, to],
+  );
+  await sql(
+    `insert into users (partner_id, customer_id, user_id, user_principal_name, upn_key, display_name, first_name,
+       last_name, usage_location, user_domain_type, user_type, account_state, version, created_on)
+     select $1, ${customerIdSql('n')}, ${idOf('b000', 'n')}, upn, upn, 'Olga Owner', 'Olga', 'Owner', 'US', 'managed',
+       'member', 'active', 1, now() - interval '1 year'
+     from generate_series(1, $2::int) n, lateral (select 'olga@c' || n || '.onmicrosoft.com' as upn) u`,
+    [CONTOSO, to],
+  );
+  // The partner's own foreign group beside the owner, as every customer of a real partner has it.
+  await sql(
+    `insert into role_assignments (partner_id, customer_id, role_assignment_id, scope, scope_key, scope_level,
+       azure_subscription_id, role_definition_id, principal_id, principal_type, assignment_state, created_on, updated_on)
+     select $1, ${customerIdSql('n')}, ${idOf('c000', '2 * n + foreign_group::int')}, scope, scope, 'subscription',
+       ${idOf('a000', 'n')}, $3, case when foreign_group then $4::uuid else ${idOf('b000', 'n')} end,
+       case when foreign_group then 'ForeignGroup' else 'User' end, 'active', now() - interval '1 year',
+       now() - interval '1 year'
+     from generate_series(1, $2::int) n, (values (false), (true)) g (foreign_group),
+       lateral (select '/subscriptions/' || ${idOf('a000', 'n')} as scope) s`,
+    [CONTOSO, to, OWNER_ROLE, ADMIN_AGENTS_GROUP],
+  );
+}
+
+/** One permission of each customer, switched on. */
+export async function insertPermissions({ sql }: BenchDatabase, to: number): Promise<void> {
+  await sql(
+    `insert into purchase_permissions (partner_id, customer_id, resource, state, effective, ineligibility_reasons,
+       version, changed_on, changed_by)
+     select $1, ${customerIdSql('n')}, 'AzureReservedInstances', 'on', true, '[]', 1, now(),
+       'ada.admin@contosopartner.onmicrosoft.com'
+     from generate_series(1, $2::int) n`,
+    [CONTOSO, to],
+  );
+}
+
+/**
+ * Log entries of customers 1 to `customers` in turn, evenly over a time. Foreign keys are not looked up: each entry's
+ * customer is there.
+ */
+export async function insertLog(
+  { sql }: BenchDatabase,
+  log: { entries: number; customers: number; from: Date; to: Date; firstSeq: number },
+): Promise<void> {
+  const { entries, customers, from, to, firstSeq } = log;
+  const step = (to.getTime() - from.getTime()) / entries;
+  await sql('set session_replication_role = replica');
+  for (let first = 0; first < entries; first += ROWS_PER_STATEMENT) {
+    await sql(
+      `insert into activity_log (partner_id, customer_id, seq, entry_id, occurred_on, action, operation_type,
+         operation_status, resource_type, resource_id, customer_name, actor_type, actor_id, user_principal_name,
+         request_id, correlation_id, new_value, customized_data, hash_version, previous_hash, hash)
+       select $1::uuid, customer, $6::bigint + n / $2::int, gen_random_uuid(), $3::timestamptz + n * $7::float8 * interval '1 ms',
+         'Create Customer Purchase Permissions', 'create_self_serve_policy', 'succeeded', 'self_serve_policy',
+         $1::uuid || '_' || customer, 'Customer ' || n % $2::int, 'user', '5a1f0c1e-6f0a-4c0e-9b51-0d5c3a7e1001',
+         'ada.admin@contosopartner.onmicrosoft.com', gen_random_uuid(), gen_random_uuid(),
+         '{"Grantor":{"GrantorType":"BillToPartner"},"Permissions":[{"Resource":"AzureReservedInstances","Action":"Purchase"}]}',
+         '[{"key":"Permission","value":"AzureReservedInstances"}]', 1, zeros, zeros
+       from generate_series($4::int, $5::int) n,
+         lateral (select ${customerIdSql('1 + n % $2::int')} as customer, decode(repeat('00', 32), 'hex') as zeros) c`,
+      [CONTOSO, customers, from, first, Math.min(entries, first + ROWS_PER_STATEMENT) - 1, firstSeq, step],
+    );
+  }
+  await sql('reset session_replication_role');
+}
+
+/** Statistics, visibility map and a checkpoint, so that none of it falls into a measurement. */
+export async function settle({ sql }: BenchDatabase): Promise<void> {
+  await sql('vacuum analyze');
+  await sql('checkpoint');
+}

@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startEmbedded } from '../../src/db/embedded.js';
+import { migrate } from '../../src/db/migrate.js';
+
+const LOGIN = 'customer_permissions_bench';
+
+export interface BenchDatabase {
+  /** As the application's login, which row-level security binds. */
+  appUrl: string;
+  /** As the superuser: for preparing rows and for counting them. */
+  sql<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
+  drop(): Promise<void>;
+}
+
+export interface Cluster {
+  /** One line for the reader: which server. */
+  description: string;
+  createDatabase(name: string): Promise<BenchDatabase>;
+  close(): Promise<void>;
+}
+
+/**
+ * The server that is measured: the one of `url` (a superuser's), else an embedded one in `workDir`. Every database made
+ * on it is dropped by `close`.
+ */
+export async function openCluster(url: string | undefined, workDir: string): Promise<Cluster> {
+  const embedded = url
+    ? undefined
+    : await startEmbedded({
+        dataDir: join(workDir, 'cluster'),
+        log: () => {},
+        // So that no checkpoint forced by the volume of the preparation falls into a measurement.
+        settings: { shared_buffers: '512MB', max_wal_size: '8GB', checkpoint_timeout: '30min' },
+      });
+  const serverUrl = url ?? embedded?.superuserUrl ?? '';
+  const password = randomBytes(18).toString('base64url');
+  const made = new Set<BenchDatabase>();
+
+  async function asSuperuser<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = new pg.Client({ connectionString: serverUrl });
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  const urlOf = (database: string, login?: { name: string; password: string }) => {
+    const there = new URL(serverUrl);
+    there.pathname = `/${database}`;
+    if (login) [there.username, there.password] = [login.name, login.password];
+    return there.href;
+  };
+
+  async function createDatabase(name: string): Promise<BenchDatabase> {
+    const database = `customer_permissions_bench_${name}`;
+    await asSuperuser(async (client) => {
+      await client.query(`drop database if exists ${database}`);
+      await client.query(`create database ${database}`);
+    });
+    await migrate({ ownerUrl: urlOf(database), appUser: { name: LOGIN, password } });
+    const client = new pg.Client({ connectionString: urlOf(database) });
+    await client.connect();
+    const handle: BenchDatabase = {
+      appUrl: urlOf(database, { name: LOGIN, password }),
+      sql: async (text, values) => (await client.query(text, values)).rows,
+      drop: async () => {
+        if (!made.delete(handle)) return;
+        await client.end();
+        // With force: a session ends some milliseconds after its client.
+        await asSuperuser((superuser) => superuser.query(`drop database ${database} with (force)`));
+      },
+    };
+    made.add(handle);
+    return handle;
+  }
+
+  const { version } = await asSuperuser(async (client) => {
+    await client.query(`drop role if exists ${LOGIN}`);
+    return (await client.query("select current_setting('server_version') as version")).rows[0];
+  });
+  return {
+    description: `${embedded ? 'embedded' : 'given'} PostgreSQL ${version}`,
+    createDatabase,
+    close: async () => {
+      for (const database of [...made]) await database.drop();
+      if (!embedded) await asSuperuser((client) => client.query(`drop role if exists ${LOGIN}`));
+      await embedded?.stop();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { customerIdSql } from './data.js';
+import type { Slice } from './slices.js';
+import type { Flight, Parameter } from './wire-capture.js';
+
+const run = promisify(execFile);
+const DEBIAN = '/usr/lib/postgresql';
+
+/** `pgbench` of the PATH, else the newest of Debian's places; undefined where none is installed. */
+export async function findPgbench(): Promise<string | undefined> {
+  const versions = (() => {
+    try {
+      return readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a));
+    } catch {
+      return [];
+    }
+  })();
+  for (const program of ['pgbench', ...versions.map((version) => join(DEBIAN, version, 'bin', 'pgbench'))]) {
+    try {
+      const { stdout } = await run(program, ['--version']);
+      if (Number(/(\d+)/.exec(stdout)?.[1]) >= 15) return program;
+    } catch {
+      // Not this one.
+    }
+  }
+  return undefined;
+}
+
+/** What of the captured values is made anew in every transaction. */
+export interface Variables {
+  customerId: string;
+  /** Number that the log entry of the captured request got. */
+  seq: number;
+  /** Ids that may not come twice. */
+  requestId: string;
+}
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/;
+
+function literal(value: Parameter, variables: Variables): string {
+  if (value === null) return 'null';
+  if (typeof value !== 'string') return `'\\x${value.toString('hex')}'::bytea`;
+  if (value === variables.customerId) return customerIdSql(':customer');
+  if (value === variables.requestId || UUID_V7.test(value)) return 'gen_random_uuid()';
+  if (value === String(variables.seq)) return ':seq';
+  if (TIME.test(value) && Math.abs(Date.parse(value) - Date.now()) < 60_000) return 'clock_timestamp()';
+  // A colon would be the start of a variable.
+  return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll(':', '\\x3A')}'`;
+}
+
+/**
+ * The captured transaction as a script: the same statements in the same flights, on customers of the client's own.
+ * @param range the first number of the customers, and how many each client has
+ */
+export function toScript(
+  flights: readonly Flight[],
+  variables: Variables,
+  range: { first: number; each: number },
+): string {
+  const lines = [
+    `\\set customer ${range.first} + :client_id * ${range.each} + random(0, ${range.each - 1})`,
+    '\\set seq random(1000000, 4000000000000000)',
+  ];
+  for (const flight of flights) {
+    lines.push('\\startpipeline');
+    for (const { text, values } of flight) {
+      const filled = text.replace(/\$(\d+)/g, (_, number) => literal(values[number - 1] ?? null, variables));
+      lines.push(`${filled.replaceAll('\n', ' ')};`);
+    }
+    lines.push('\\endpipeline');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+export interface Pgbench {
+  slice(seconds: number): Promise<Slice>;
+}
+
+/** pgbench with prepared statements, each script in half of the transactions. */
+export async function preparePgbench(options: {
+  program: string;
+  databaseUrl: string;
+  workDir: string;
+  clients: number;
+  scripts: readonly string[];
+}): Promise<Pgbench> {
+  const { program, databaseUrl, workDir, clients, scripts } = options;
+  const files = await Promise.all(
+    scripts.map(async (script, index) => {
+      const file = join(workDir, `pgbench-${clients}-${index}.sql`);
+      await writeFile(file, script);
+      return file;
+    }),
+  );
+  const fixed = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '1', ...files.flatMap((file) => ['-f', file])];
+  return {
+    async slice(seconds) {
+      const { stdout } = await run(program, [...fixed, '-T', String(seconds), databaseUrl]);
+      const count = Number(/transactions actually processed: (\d+)/.exec(stdout)?.[1]);
+      const rate = Number(/tps = ([\d.]+) \(without/.exec(stdout)?.[1]);
+      const failed = Number(/number of failed transactions: (\d+)/.exec(stdout)?.[1] ?? 0);
+      if (!(rate > 0) || failed > 0) throw new Error(`pgbench did not run: ${stdout}`);
+      return { count, rate };
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+
+const KILL_AFTER_MS = 20_000;
+const running = new Set<NodeProcess>();
+let closed = false;
+
+export interface NodeProcess {
+  pid: number;
+  /** Settled when the process is gone. */
+  ended: Promise<unknown>;
+  hasEnded(): boolean;
+  stop(): Promise<void>;
+}
+
+/** Runs a script in a process of its own, its output in a file. Nothing of this process's environment but PATH reaches it. */
+export function spawnNode(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  logFile: string,
+): NodeProcess {
+  if (closed) throw new Error('the run is over');
+  const output = openSync(logFile, 'w');
+  const child: ChildProcess = spawn(process.execPath, args, {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const made: NodeProcess = {
+    pid: child.pid ?? 0,
+    ended: once(child, 'exit'),
+    hasEnded,
+    stop: async () => {
+      running.delete(made);
+      if (hasEnded()) return;
+      child.kill('SIGTERM');
+      const late = new AbortController();
+      setTimeout(KILL_AFTER_MS, undefined, { signal: late.signal }).then(
+        () => child.kill('SIGKILL'),
+        () => {},
+      );
+      await made.ended;
+      late.abort();
+    },
+  };
+  running.add(made);
+  return made;
+}
+
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((one) => one.stop()));
+}
+
+/** From now on none is started either: a scenario that was cut off may be between two of them. */
+export async function stopForGood(): Promise<void> {
+  closed = true;
+  await stopAll();
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+/**
+ * Asks until the answer is 200. Without pause while nothing listens, as a refused connection costs next to nothing.
+ * @returns milliseconds it took
+ * @throws Error with the end of the log when the process ends before
+ */
+export async function untilOk(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  process: NodeProcess,
+  logFile: string,
+): Promise<number> {
+  const begin = performance.now();
+  for (;;) {
+    const status = await fetch(url, { headers }).then(
+      async (answer) => {
+        await answer.arrayBuffer();
+        return answer.status;
+      },
+      () => undefined,
+    );
+    if (status === 200) return performance.now() - begin;
+    const log = () => readFileSync(logFile, 'utf8').trim().slice(-2000);
+    if (process.hasEnded()) throw new Error(`The process ended before ${url} answered: ${log()}`);
+    if (performance.now() - begin > 60_000) throw new Error(`${url} does not answer 200 but ${status}: ${log()}`);
+    await setTimeout(3);
+  }
+}
+
+/** CPU time of all threads so far in microseconds; undefined where /proc does not tell. */
+export function cpuMicros(pid: number): number | undefined {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`);
+    const nanos = tasks.map((task) =>
+      Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return nanos.reduce((sum, one) => sum + one, 0) / 1000;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resident memory now and at its highest in MiB; undefined where /proc does not tell. */
+export function residentMebibytes(pid: number): { now: number; peak: number } | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const read = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
+    return { now: read('VmRSS'), peak: read('VmHWM') };
+  } catch {
+    return undefined;
+  }
+}

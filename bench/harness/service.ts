@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../../src/config.js';
+import { mintToken } from '../../src/nouns/identity/mint.js';
+import { openIdentity } from '../../src/server.js';
+import { freePort, type NodeProcess, spawnNode, untilOk } from './processes.js';
+
+const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+/** One origin for every service of a run, so that one token is good for all of them. */
+const PUBLIC_URL = 'http://127.0.0.1';
+const secretKey = randomBytes(32).toString('base64');
+
+export interface RunningService {
+  url: string;
+  process: NodeProcess;
+  /** From the start of the process to the first 200 of the probe, in milliseconds. */
+  startedIn: number;
+  stop(): Promise<void>;
+}
+
+export interface ServiceOptions {
+  workDir: string;
+  /** Absent: the embedded server in `dataDir`. */
+  databaseUrl?: string;
+  /** Holds the issuer's keys, and the embedded server. Default: one for all services of the run. */
+  dataDir?: string;
+  /** Where a CPU profile is written when the service stops. */
+  profileDir?: string | undefined;
+  /** First path to answer 200. Default: /readyz. */
+  probe?: { path: string; token: string };
+}
+
+let started = 0;
+const sharedDataDir = (workDir: string) => join(workDir, 'data');
+
+/** The service as it is shipped, in a process of its own: authentication, ids and one log line a request, to a file. */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { workDir, databaseUrl, profileDir, probe } = options;
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const logFile = join(workDir, `service-${++started}.log`);
+  const environment = {
+    DATA_DIR: options.dataDir ?? sharedDataDir(workDir),
+    PORT: String(port),
+    METRICS_PORT: '0',
+    PUBLIC_URL,
+    DEMO: 'false',
+    REQUESTS_PER_MINUTE: '0',
+    SWITCHES_PER_MINUTE: '0',
+    ...(databaseUrl && { DATABASE_URL: databaseUrl, SECRET_KEY: secretKey }),
+  };
+  const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
+  const process = spawnNode([...profiling, cli, 'serve'], environment, logFile);
+  const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
+  const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
+  return { url, process, startedIn, stop: () => process.stop() };
+}
+
+/** A token of an AdminAgent of contoso, good for every service on this data directory. */
+export async function adminToken(workDir: string, dataDir = sharedDataDir(workDir)): Promise<string> {
+  const config = loadConfig({}, { dataDir, publicUrl: PUBLIC_URL });
+  const identity = await openIdentity(config, PUBLIC_URL);
+  if (!identity) throw new Error('the built-in issuer does not run');
+  return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: 7200 });
+}

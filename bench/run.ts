@@ -1,0 +1,114 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Bench, Scenario } from './harness/bench.js';
+import { type Cluster, openCluster } from './harness/database.js';
+import { startLoadGenerator } from './harness/load.js';
+import { stopAll, stopForGood } from './harness/processes.js';
+import { adminToken, startService } from './harness/service.js';
+import { customers } from './scenarios/customers.js';
+import { get } from './scenarios/get.js';
+import { log } from './scenarios/log.js';
+import { memory } from './scenarios/memory.js';
+import { start } from './scenarios/start.js';
+import { switches } from './scenarios/switch.js';
+
+const scenarios: Readonly<Record<string, { title: string; run: Scenario }>> = {
+  get: { title: 'GET one permission ÷ a bare Fastify route with the same schemas', run: get },
+  switch: { title: 'PUT on / DELETE ÷ pgbench with the same statements, pipelined', run: switches },
+  customers: { title: 'Last page of the customers ÷ the first, time for a request', run: customers },
+  log: { title: 'One day of the log: a large log ÷ a small one, time for a request', run: log },
+  start: { title: 'Cold start to the first 200', run: start },
+  memory: { title: 'Resident memory', run: memory },
+};
+
+const usage = `npm run bench -- [--quick] [--profile DIR] [${Object.keys(scenarios).join(' | ')}]…
+
+--quick        fewer and shorter rounds, smaller tables
+--profile DIR  CPU profiles of the service's processes
+BENCH_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to measure on; default: an embedded one
+`;
+// A run that hangs ends by itself: the full one takes up to 12 minutes, the quick one 2.
+const LIMIT_MINUTES = { full: 20, quick: 6 } as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean' }, profile: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+});
+const unknown = positionals.filter((name) => !Object.hasOwn(scenarios, name));
+if (values.help || unknown.length > 0) {
+  process.stderr.write(unknown.length > 0 ? `There is no scenario ${unknown.join(', ')}.\n\n${usage}` : usage);
+  process.exit(values.help ? 0 : 2);
+}
+
+const quick = values.quick === true;
+const print = (text: string) => process.stdout.write(`${text}\n`);
+/** Somebody or the time ended the run; the scenario is not to blame. */
+class Stopped extends Error {}
+const stopped = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => reject(new Stopped(`ended by ${signal}`)));
+  const minutes = quick ? LIMIT_MINUTES.quick : LIMIT_MINUTES.full;
+  setTimeout(() => reject(new Stopped(`not done after ${minutes} minutes`)), minutes * 60_000).unref();
+});
+stopped.catch(() => {});
+
+async function runAll(workDir: string, cluster: Cluster, generator: Bench['generator']): Promise<void> {
+  const token = await adminToken(workDir);
+  const profileDir = values.profile ? resolve(values.profile) : undefined;
+  const bench: Bench = {
+    quick,
+    workDir,
+    cluster,
+    generator,
+    token,
+    headers: { authorization: `Bearer ${token}` },
+    rounds: quick ? 2 : 5,
+    sliceSeconds: quick ? 1 : 2,
+    warmUpSeconds: quick ? 1 : 2,
+    serve: (database, options) => startService({ workDir, databaseUrl: database.appUrl, profileDir, ...options }),
+    print,
+  };
+  print(`Node ${process.version}, ${cluster.description}, ${cpus().length} × ${cpus()[0]?.model}`);
+  print('Medians of the rounds and [lowest–highest]; only ratios of one run can be compared.');
+  for (const [name, { title, run }] of Object.entries(scenarios)) {
+    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const begin = performance.now();
+    print(`\n${name}: ${title}`);
+    try {
+      await run(bench);
+    } catch (error) {
+      if (over) return;
+      // The other scenarios have databases and processes of their own.
+      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      process.exitCode = 1;
+      await stopAll();
+    }
+    print(`  (${Math.round((performance.now() - begin) / 1000)} s)`);
+  }
+}
+
+const workDir = await mkdtemp(join(tmpdir(), 'customer-permissions-bench-'));
+// PostgreSQL does not run as root; the user it runs as then has to get in.
+await chmod(workDir, 0o755);
+const generator = startLoadGenerator();
+const opening = openCluster(process.env.BENCH_DATABASE_URL || undefined, workDir);
+let over = false;
+try {
+  await Promise.race([opening.then((cluster) => runAll(workDir, cluster, generator)), stopped]);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error && !(error instanceof Stopped) ? error.stack : error}\n`);
+  process.exitCode = 1;
+} finally {
+  over = true;
+  generator.close();
+  await stopForGood();
+  await opening.then(
+    (cluster) => cluster.close(),
+    () => {},
+  );
+  await rm(workDir, { recursive: true, force: true });
+}
+// A scenario that was cut off may still wait for its timers.
+process.exit();
