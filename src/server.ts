@@ -11,6 +11,7 @@ import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
 import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/start-check.js';
 import { createEvents } from './events.js';
+import { loadDemo } from './import/demo.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from './nouns/identity/identity.js';
@@ -167,6 +168,8 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     const database = await openDatabase(config, secret, log);
     closers.push(database.close);
     const { db } = database;
+    const rules = { purchaserRoles: config.purchaserRoles };
+    if (config.demo) await loadDemo(db, demoDir, rules, (line) => log.info(line));
     const identity = await openIdentity(config, addressOf(config), db);
     const registry = new Registry();
     const events = createEvents(registry, log);
@@ -196,7 +199,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     closers.push(() => app.close());
     const watch = startWatch({
       db,
-      rules: { purchaserRoles: config.purchaserRoles },
+      rules,
       events,
       log,
       now,
