@@ -8,6 +8,7 @@ import type { Events } from './events.js';
 import { createTokenCodec } from './http/continuation-token.js';
 import { parseQuery } from './http/query.js';
 import { sharedSchemas } from './http/schemas.js';
+import { lazySerializers } from './http/serializers.js';
 import { parseStrictJson } from './http/strict-json.js';
 import { deriveKey } from './lib/seal.js';
 import { auditRecords } from './nouns/activity-log/audit-routes.js';
@@ -84,6 +85,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       maxHeaderSize: 16 * 1024,
       requireHostHeader: false,
     },
+    schemaController: { compilersFactory: { buildSerializer: lazySerializers() } },
     clientErrorHandler: answerParserErrors(deps.log),
     frameworkErrors: answerFrameworkError,
     // While it closes, whoever is connected is served to the end; Fastify would answer 503 in a shape of its own.
