@@ -137,13 +137,10 @@ t.test('a token is printed for the built-in issuer and refused where it may not 
   t.equal((await call(['token', '--partner', 'contoso'], { NODE_ENV: 'production' })).code, 2);
 });
 
-t.test('the OpenAPI description is printed or written to a file', async (t) => {
-  const { code, stdout } = await call(['openapi']);
-  t.equal(code, 0);
-  t.equal(JSON.parse(stdout).openapi, '3.1.0');
+t.test('the OpenAPI description is written to a file', async (t) => {
   const file = join(t.testdir(), 'openapi.json');
   t.match(await call(['openapi', '--output', file]), { code: 0, stdout: '' });
-  t.equal(await readFile(file, 'utf8'), stdout);
+  t.equal(JSON.parse(await readFile(file, 'utf8')).openapi, '3.1.0');
 });
 
 t.test('a database that cannot be used ends with 1 and one sentence that keeps the password', async (t) => {
