@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { commands, EXIT, run } from './commands/index.js';
+import { EXIT } from './commands/command.js';
+import { commands, run } from './commands/index.js';
 
 // The only file that touches `process`.
 run({

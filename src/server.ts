@@ -2,12 +2,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Fastify, { type FastifyBaseLogger } from 'fastify';
-import pg from 'pg';
 import { Registry } from 'prom-client';
 import { buildApp } from './app.js';
 import { type Config, ConfigError } from './config.js';
 import { connect, type DatabaseHandle } from './db/connect.js';
-import { type EmbeddedServer, startEmbedded } from './db/embedded.js';
+import { startEmbedded } from './db/embedded.js';
+import { prepareEmbedded } from './db/embedded-database.js';
 import { migrate } from './db/migrate.js';
 import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/start-check.js';
 import { createEvents } from './events.js';
@@ -21,7 +21,6 @@ import { startWatch } from './watch.js';
 
 /** Accounts and data of the demo tenant. */
 export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
-const DATABASE = 'customer_permissions';
 const WATCH_MILLISECONDS = 30_000;
 
 export interface RunningServer {
@@ -52,29 +51,6 @@ export async function loadSecret(config: Config): Promise<Buffer> {
     if (error.code !== 'EEXIST') throw error;
   });
   return Buffer.from(await readFile(file, 'utf8'), 'base64');
-}
-
-/** Makes database and logins in the embedded server, whose superuser nobody else uses. */
-async function prepareEmbedded(server: EmbeddedServer, secret: Buffer) {
-  const ownerPassword = deriveKey(secret, 'owner login').toString('base64url');
-  const appPassword = deriveKey(secret, 'application login').toString('base64url');
-  const client = new pg.Client({ connectionString: server.superuserUrl });
-  await client.connect();
-  try {
-    const has = async (text: string, name: string) => ((await client.query(text, [name])).rowCount ?? 0) > 0;
-    if (!(await has('select from pg_roles where rolname = $1', 'cp_owner'))) {
-      await client.query(`create role cp_owner login createrole password ${pg.escapeLiteral(ownerPassword)}`);
-    }
-    if (!(await has('select from pg_database where datname = $1', DATABASE))) {
-      await client.query(`create database ${DATABASE} owner cp_owner`);
-    }
-  } finally {
-    await client.end();
-  }
-  return {
-    ownerUrl: server.urlFor(DATABASE, 'cp_owner', ownerPassword),
-    appUrl: server.urlFor(DATABASE, 'cp_app', appPassword),
-  };
 }
 
 /** The login that an application URL names, for `migrate` to provision. */

@@ -36,8 +36,7 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
   }
 
   async function runOnce(): Promise<void> {
-    const partners = await db.readPartners((reading) => reading.selectFrom('partners').select('partner_id').execute());
-    for (const { partner_id: partnerId } of partners) {
+    for (const partnerId of await db.listPartnerIds()) {
       const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
       for (const { customer_id: customerId } of ended) await lapse(partnerId, customerId);
       await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));

@@ -5,7 +5,7 @@ import type { FileReport } from '../import/report.js';
 import { ImportError } from '../import/survey.js';
 import { isUuid } from '../lib/uuid.js';
 import { loadSecret, openDatabase } from '../server.js';
-import { type Command, EXIT, type Output, UsageError } from './index.js';
+import { type Command, EXIT, type Output, UsageError } from './command.js';
 
 function tenantOf(value: string | boolean | undefined, flag: string): string | undefined {
   if (value === undefined) return undefined;

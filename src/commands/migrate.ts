@@ -2,7 +2,7 @@ import { ConfigError } from '../config.js';
 import { migrate } from '../db/migrate.js';
 import { usable } from '../db/start-check.js';
 import { loginOf } from '../server.js';
-import { type Command, EXIT } from './index.js';
+import { type Command, EXIT } from './command.js';
 
 export const migrateCommand: Command = {
   summary: 'Brings the schema up to date and provisions the login of DATABASE_URL.',

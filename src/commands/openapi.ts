@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { openapiDocument } from '../openapi-document.js';
-import { type Command, EXIT } from './index.js';
+import { type Command, EXIT } from './command.js';
 
 export const openapiCommand: Command = {
   summary: 'Writes the OpenAPI 3.1 description that is generated from the route schemas.',

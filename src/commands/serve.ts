@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { createLog } from '../log.js';
 import { mintToken } from '../nouns/identity/mint.js';
 import { type RunningServer, start } from '../server.js';
-import { type Command, EXIT, type Output } from './index.js';
+import { type Command, EXIT, type Output } from './command.js';
 
 /** A demo customer that is eligible: an Azure plan with an active Azure subscription, and an Owner of its own. */
 const DEMO_CUSTOMER = '0431a72c-7d8a-4393-b25e-ef63f5efb415';

@@ -3,7 +3,7 @@ import { ConfigError } from '../config.js';
 import { mintToken } from '../nouns/identity/mint.js';
 import type { PartnerRole } from '../plugins/authentication.js';
 import { addressOf, loadSecret, openDatabase, openIdentity } from '../server.js';
-import { type Command, EXIT, UsageError } from './index.js';
+import { type Command, EXIT, UsageError } from './command.js';
 
 const ROLES: readonly PartnerRole[] = ['AdminAgent', 'SalesAgent', 'HelpDeskAgent'];
 

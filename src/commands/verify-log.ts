@@ -1,9 +1,8 @@
 import { pino } from 'pino';
 import { isUuid } from '../lib/uuid.js';
-import { listPartnerIds } from '../nouns/activity-log/queries.js';
 import { verifyLog } from '../nouns/activity-log/verify.js';
 import { loadSecret, openDatabase } from '../server.js';
-import { type Command, EXIT, UsageError } from './index.js';
+import { type Command, EXIT, UsageError } from './command.js';
 
 function uuidFlag(name: string, value: string | boolean | undefined): string | undefined {
   if (value === undefined) return undefined;
@@ -24,7 +23,7 @@ export const verifyLogCommand: Command = {
     const customer = uuidFlag('customer', flags.customer);
     const { db, close } = await openDatabase(config, await loadSecret(config), pino({ level: 'silent' }));
     try {
-      const ids = (await db.readPartners(listPartnerIds)).filter((id) => partner === undefined || id === partner);
+      const ids = (await db.listPartnerIds()).filter((id) => partner === undefined || id === partner);
       if (partner !== undefined && ids.length === 0) throw new UsageError(`There is no partner ${partner}.`);
       const total = { customers: 0, entries: 0, faults: 0 };
       for (const partnerId of ids) {

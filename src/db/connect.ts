@@ -56,8 +56,8 @@ export interface DatabaseHandle {
   write<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
   /** Reads what is visible to a tenant before its partners are known: its own customer rows. */
   readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
-  /** Reads which partners there are; nothing else of theirs is visible. */
-  readPartners<T>(work: (db: Reading) => Promise<T>): Promise<T>;
+  /** Which partners there are, for work that walks them one by one; nothing else of theirs is visible to it. */
+  listPartnerIds(): Promise<string[]>;
   /** Runs one statement outside every partner; for health and start checks. */
   query<R extends pg.QueryResultRow>(text: string): Promise<R[]>;
   close(): Promise<void>;
@@ -155,7 +155,13 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
-    readPartners: (work) => withRetry(() => attempt("begin read only; set local app.watch = 'on'", work)),
+    listPartnerIds: () =>
+      withRetry(() =>
+        attempt("begin read only; set local app.watch = 'on'", async (db) => {
+          const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();
+          return rows.map((row) => row.partner_id);
+        }),
+      ),
     query: async (text) => (await pool.query(text)).rows,
     close: () => pool.end(),
   };

@@ -30,7 +30,12 @@ export const catalogue = {
     'InvalidRequestContent',
     'A property is missing or has a wrong value. Correct what data[] names and send it again.',
   ),
-  QuantityNotAllowed: entry(400, '2001', 'BadRequest', 'The subscription cannot have this quantity.'),
+  QuantityNotAllowed: entry(
+    400,
+    '2001',
+    'BadRequest',
+    'The subscription cannot have this quantity. Send the one it has.',
+  ),
   StaleEtag: entry(
     400,
     '2055',
@@ -88,7 +93,12 @@ export const catalogue = {
     'BadRequest',
     'The cancellation reason is not one of the accepted values.',
   ),
-  EntitlementNotReactivated: entry(400, '900337', 'BadRequest', 'The Azure entitlement cannot be reactivated.'),
+  EntitlementNotReactivated: entry(
+    400,
+    '900337',
+    'BadRequest',
+    'The Azure entitlement cannot be reactivated. Reactivate the subscription above it first.',
+  ),
   AzureSubscriptionNotActive: entry(
     400,
     '800012',

@@ -2,7 +2,7 @@ import type { DatabaseHandle } from '../db/connect.js';
 import { uuidv4 } from '../lib/uuid.js';
 import type { PermissionRules } from '../nouns/purchase-permissions/service.js';
 import { importFile } from './import-file.js';
-import { isCustomer, listPartners } from './queries.js';
+import { isCustomer } from './queries.js';
 import type { Source } from './read-export.js';
 import { type FileReport, newReport } from './report.js';
 import { customerOf, ImportError, inOrder, partnerOf, survey } from './survey.js';
@@ -39,7 +39,7 @@ export async function importFiles(
 ): Promise<ImportReport> {
   const files = [];
   for (const source of sources) files.push(await survey(source));
-  const partnerIds = await db.readPartners(listPartners);
+  const partnerIds = await db.listPartnerIds();
   const partnerId = partnerOf(files, options.partnerId, partnerIds);
   const customerId = customerOf(files, options.customerId);
   const customerIsNamed = options.customerId !== undefined;

@@ -162,11 +162,6 @@ export async function listCustomersWithPermission(db: Reading, partnerId: string
   return rows.map((row) => row.customer_id);
 }
 
-export async function listPartners(db: Reading): Promise<string[]> {
-  const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();
-  return rows.map((row) => row.partner_id);
-}
-
 /** Whether the tenant is a live customer, of whatever partner is visible. */
 export async function isCustomer(db: Reading, tenantId: string): Promise<boolean> {
   const row = await db

@@ -201,12 +201,6 @@ export async function listEntriesAt(
     .execute();
 }
 
-/** In a transaction of `readPartners`. */
-export async function listPartnerIds(db: Reading): Promise<string[]> {
-  const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();
-  return rows.map((row) => row.partner_id);
-}
-
 export interface ChainHead {
   customer_id: string;
   log_seq: number;

@@ -9,7 +9,7 @@ import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import type { Outcome } from '../../plugins/idempotency/plugin.js';
-import { listPermissionRows, listPolicyRows, type PermissionRow } from './queries.js';
+import { findCustomerPermissions, listPolicyRows, type PermissionRow } from './queries.js';
 import { announce, type PurchasePermissionOptions } from './routes.js';
 import { SelfServePolicy, SelfServePolicyCollection, SelfServePolicyCreate, SelfServePolicyUpdate } from './schemas.js';
 import { customerOfPolicy, policyEtag, policyId, sameEtag, toPolicy } from './self-serve-policy.js';
@@ -70,8 +70,8 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
       const entity = request.query.entity_id;
       if (entity !== undefined) {
         const customerId = lowerCaseUuid(entity);
-        const rows = await db.read(partnerId, (reading) => listPermissionRows(reading, partnerId, customerId));
-        return partnerCenterCollection(listPolicies(rows));
+        const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+        return partnerCenterCollection(listPolicies(rows ?? []));
       }
       const page = openPage<Record<string, never>, string>(tokens, request, 'listSelfServePolicies', []);
       const rows = await db.read(partnerId, (reading) =>
@@ -107,9 +107,8 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
     async (request) => {
       const partnerId = request.caller.tenantId;
       const customerId = customerOfPolicy(request.params.id, partnerId);
-      const policy = toPolicy(
-        await db.read(partnerId, (reading) => listPermissionRows(reading, partnerId, customerId)),
-      );
+      const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+      const policy = toPolicy(rows ?? []);
       if (!policy) throw new ApiError('SelfServePolicyNotFound');
       return policy;
     },

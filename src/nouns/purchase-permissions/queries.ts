@@ -141,10 +141,14 @@ export async function listPolicyRows(
       (eb) =>
         eb
           .selectFrom('purchase_permissions as q')
+          .innerJoin('customers as c', (join) =>
+            join.onRef('c.partner_id', '=', 'q.partner_id').onRef('c.customer_id', '=', 'q.customer_id'),
+          )
           .select(['q.partner_id', 'q.customer_id'])
           .distinct()
           .where('q.partner_id', '=', partnerId)
           .where('q.state', '=', 'on')
+          .where('c.deleted_on', 'is', null)
           .$if(after !== undefined, (query) => query.where('q.customer_id', '>', after ?? ''))
           .orderBy('q.customer_id')
           .limit(page.customers)

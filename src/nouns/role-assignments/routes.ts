@@ -180,7 +180,7 @@ const assignmentsAt: FastifyPluginAsyncTypebox<RoleAssignmentOptions & { shape: 
         response: {
           200: ref(RoleAssignment),
           204: Type.Null({ description: 'It was not there.' }),
-          ...armRefusals(409, 415),
+          ...armRefusals(409, 413, 415),
         },
       },
     },

@@ -3,7 +3,7 @@ import type { PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import { type ArmFilter, parseArmFilter } from '../../http/arm-filter.js';
 import type { Caller } from '../../plugins/authentication.js';
-import { listGroupsOf } from '../identity/customer-users.js';
+import { listGroupsOf } from '../identity/queries.js';
 import { type AssignmentVerdict, judgeAssignment, type PurchaserRole } from '../purchase-permissions/decide.js';
 import { loadFacts } from '../purchase-permissions/facts-queries.js';
 import { azureOffer } from '../purchase-permissions/judge-subscription.js';

@@ -28,7 +28,7 @@ function entitlementKey(params: { customer: string; subscription: string; entitl
 /** An Azure plan's Azure subscriptions. */
 export const azureEntitlements: FastifyPluginAsyncTypebox<SubscriptionOptions> = async (app, options) => {
   const { db, rules, events } = options;
-  const tags = ['Azure entitlements'];
+  const tags = ['Subscriptions'];
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };
 

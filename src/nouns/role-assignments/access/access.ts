@@ -2,7 +2,7 @@ import type { DatabaseHandle, Reading } from '../../../db/connect.js';
 import { ApiError } from '../../../errors/api-error.js';
 import { isUuid } from '../../../lib/uuid.js';
 import type { Caller } from '../../../plugins/authentication.js';
-import { listGroupsOf } from '../../identity/customer-users.js';
+import { listGroupsOf } from '../../identity/queries.js';
 import { type Action, authorizationFailed, mayPerform, type Rights } from '../rights.js';
 import { type Scope, type SubscriptionChain, scopeKeysAtAndAbove } from '../scopes.js';
 import {
