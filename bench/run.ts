@@ -6,7 +6,7 @@ import type { Bench, Scenario } from './harness/bench.js';
 import { type Cluster, openCluster } from './harness/database.js';
 import { startLoadGenerator } from './harness/load.js';
 import { stopAll, stopForGood } from './harness/processes.js';
-import { adminToken, startService } from './harness/service.js';
+import { adminToken, startSettledService } from './harness/service.js';
 import { customers } from './scenarios/customers.js';
 import { get } from './scenarios/get.js';
 import { log } from './scenarios/log.js';
@@ -64,10 +64,12 @@ async function runAll(workDir: string, cluster: Cluster, generator: Bench['gener
     generator,
     token,
     headers: { authorization: `Bearer ${token}` },
+    connections: quick ? [1, 64] : [1, 8, 64],
     rounds: quick ? 2 : 5,
     sliceSeconds: quick ? 1 : 2,
     warmUpSeconds: quick ? 1 : 2,
-    serve: (database, options) => startService({ workDir, databaseUrl: database.appUrl, profileDir, ...options }),
+    serve: (database, options) =>
+      startSettledService({ workDir, databaseUrl: database.appUrl, profileDir, token, ...options }),
     print,
   };
   print(`Node ${process.version}, ${cluster.description}, ${cpus().length} × ${cpus()[0]?.model}`);

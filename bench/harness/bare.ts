@@ -16,5 +16,5 @@ export async function startBareServer(workDir: string): Promise<RunningService> 
   const logFile = join(workDir, 'bare.log');
   const process = spawnNode([script, String(port)], {}, logFile);
   const startedIn = await untilOk(`${url}${permissionPath(1)}`, {}, process, logFile);
-  return { url, process, startedIn, stop: () => process.stop() };
+  return { url, process, logFile, startedIn, stop: () => process.stop() };
 }

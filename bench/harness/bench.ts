@@ -15,12 +15,11 @@ export interface Bench {
   rounds: number;
   sliceSeconds: number;
   warmUpSeconds: number;
+  /** Numbers of connections that rates are measured at. */
+  connections: readonly number[];
   /** The service on a database of this bench. */
   serve(database: BenchDatabase, options?: Partial<ServiceOptions>): Promise<RunningService>;
   print(text: string): void;
 }
 
 export type Scenario = (bench: Bench) => Promise<void>;
-
-/** Numbers of connections that rates are measured at. */
-export const CONNECTIONS = [1, 8, 64] as const;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config.js';
 import { mintToken } from '../../src/nouns/identity/mint.js';
@@ -9,11 +10,16 @@ import { freePort, type NodeProcess, spawnNode, untilOk } from './processes.js';
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
 /** One origin for every service of a run, so that one token is good for all of them. */
 const PUBLIC_URL = 'http://127.0.0.1';
+/** Read from the database and with a token, like the first request of a client. */
+export const PROBE = '/v1/purchasepermissions';
+// The guard against overload looks at the event loop every second, and refuses while its first look still sees the start.
+const SETTLE_MS = 1500;
 const secretKey = randomBytes(32).toString('base64');
 
 export interface RunningService {
   url: string;
   process: NodeProcess;
+  logFile: string;
   /** From the start of the process to the first 200 of the probe, in milliseconds. */
   startedIn: number;
   stop(): Promise<void>;
@@ -54,7 +60,20 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const process = spawnNode([...profiling, cli, 'serve'], environment, logFile);
   const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
   const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
-  return { url, process, startedIn, stop: () => process.stop() };
+  return { url, process, logFile, startedIn, stop: () => process.stop() };
+}
+
+/** {@link startService}, back when the service has started and takes requests without refusing some. */
+export async function startSettledService(options: ServiceOptions & { token: string }): Promise<RunningService> {
+  const service = await startService(options);
+  await setTimeout(SETTLE_MS);
+  await untilOk(
+    `${service.url}${PROBE}`,
+    { authorization: `Bearer ${options.token}` },
+    service.process,
+    service.logFile,
+  );
+  return service;
 }
 
 /** A token of an AdminAgent of contoso, good for every service on this data directory. */

@@ -1,5 +1,5 @@
 import { permissionPath, startBareServer } from '../harness/bare.js';
-import { CONNECTIONS, type Scenario } from '../harness/bench.js';
+import type { Scenario } from '../harness/bench.js';
 import { insertCustomers, insertPartner, insertPermissions, settle } from '../harness/data.js';
 import { deal } from '../harness/load.js';
 import { alternate, report } from '../harness/slices.js';
@@ -19,7 +19,7 @@ export const get: Scenario = async (bench) => {
     method: 'GET' as const,
     path: permissionPath(index + 1),
   }));
-  for (const connections of CONNECTIONS) {
+  for (const connections of bench.connections) {
     const load = (side: typeof service, headers: Readonly<Record<string, string>>) => (seconds: number) =>
       bench.generator.slice(
         { url: side.url, connections, until: { seconds }, headers, sequences: deal(requests, connections) },

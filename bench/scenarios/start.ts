@@ -4,11 +4,8 @@ import { startEmbedded } from '../../src/db/embedded.js';
 import { startBareServer } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
 import { insertPartner } from '../harness/data.js';
-import { adminToken, type RunningService, startService } from '../harness/service.js';
+import { adminToken, PROBE, type RunningService, startService } from '../harness/service.js';
 import { median, spread } from '../harness/slices.js';
-
-/** Read from the database and with a token, like the first request of a client. */
-const PROBE = '/v1/purchasepermissions';
 
 async function insertPartnerInto(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
@@ -39,7 +36,7 @@ export const start: Scenario = async (bench) => {
   const own = { path: PROBE, token: await adminToken(bench.workDir, dataDir) };
   const sides: Record<'bare' | 'given' | 'embedded', () => Promise<RunningService>> = {
     bare: () => startBareServer(bench.workDir),
-    given: () => bench.serve(database, { probe, profileDir: undefined }),
+    given: () => startService({ workDir: bench.workDir, databaseUrl: database.appUrl, probe }),
     embedded: () => startService({ workDir: bench.workDir, dataDir, probe: own }),
   };
   const took = { bare: [] as number[], given: [] as number[], embedded: [] as number[] };

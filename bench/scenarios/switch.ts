@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { permissionPath } from '../harness/bare.js';
-import { type Bench, CONNECTIONS, type Scenario } from '../harness/bench.js';
+import type { Bench, Scenario } from '../harness/bench.js';
 import { customerId, insertCustomers, insertEligibility, insertPartner, settle } from '../harness/data.js';
 import type { BenchDatabase } from '../harness/database.js';
 import { deal, type PlannedRequest } from '../harness/load.js';
@@ -109,7 +109,7 @@ export const switches: Scenario = async (bench) => {
   const { switches: scripts, described } = await captureScripts(bench, database);
   bench.print(`  statements in each flight: ${described}`);
   const service = await bench.serve(database);
-  for (const connections of CONNECTIONS) {
+  for (const connections of bench.connections) {
     const clients = Math.min(connections, POOL);
     const pgbench = await preparePgbench({
       program,
