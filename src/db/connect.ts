@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import pg from 'pg';
 import { classifyFailure } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
-import { kyselyOn } from './connection-kysely.js';
+import { forgetFailure, kyselyOn } from './connection-kysely.js';
 import { sendTogether } from './flight.js';
 import { shareReads } from './shared-reads.js';
 import type { Database } from './tables.js';
@@ -87,6 +87,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     };
     client.on('error', onError);
     try {
+      forgetFailure(client);
       sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});

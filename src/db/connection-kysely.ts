@@ -9,7 +9,7 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from 'kysely';
-import type pg from 'pg';
+import pg from 'pg';
 import { sendTogether } from './flight.js';
 import type { Database } from './tables.js';
 
@@ -26,6 +26,24 @@ function statementName(text: string): string | undefined {
   return name;
 }
 
+/** The statement that failed first in the running transaction of a connection. */
+const firstFailures = new WeakMap<pg.ClientBase, unknown>();
+
+/** To be called when a transaction begins. */
+export function forgetFailure(client: pg.ClientBase): void {
+  firstFailures.delete(client);
+}
+
+/**
+ * The error that explains: behind a failed statement of a flight the server refuses the others with 25P02, and which of
+ * the promises is looked at first is chance.
+ */
+function explain(client: pg.ClientBase, error: unknown): unknown {
+  const first = firstFailures.get(client);
+  if (first === undefined) firstFailures.set(client, error);
+  return first !== undefined && error instanceof pg.DatabaseError && error.code === '25P02' ? first : error;
+}
+
 class PipelinedConnection implements DatabaseConnection {
   constructor(
     private readonly client: pg.ClientBase,
@@ -35,11 +53,12 @@ class PipelinedConnection implements DatabaseConnection {
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const name = this.prepare ? statementName(query.sql) : undefined;
     sendTogether(this.client);
-    const result = await this.client.query({
-      text: query.sql,
-      values: query.parameters as unknown[],
-      ...(name !== undefined && { name }),
-    });
+    const values = query.parameters as unknown[];
+    const result = await this.client
+      .query({ text: query.sql, values, ...(name !== undefined && { name }) })
+      .catch((error) => {
+        throw explain(this.client, error);
+      });
     return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
   }
 

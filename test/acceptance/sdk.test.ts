@@ -100,7 +100,7 @@ t.test('a client generated from the OpenAPI description compiles and tells the w
     dir,
     join(dir, 'story.ts'),
   ];
-  const { stdout, stderr } = await run(process.execPath, args).catch((error) => error);
+  const { stdout, stderr } = await run(process.execPath, args, { env: {} }).catch((error) => error);
   t.equal(`${stdout}${stderr}`, '', 'it compiles');
 
   const service = await startService(t);

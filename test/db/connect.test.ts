@@ -153,20 +153,36 @@ t.test('a statement that fails after COMMIT was sent undoes everything and is th
   t.not(await nameOf(customerId), 'undone');
 });
 
+t.test('the statement that failed first is the error, whichever of its flight is looked at first', async (t) => {
+  await t.rejects(
+    db.write(CONTOSO, async (tx) => {
+      const failing = sql`select 1 / 0`.execute(tx);
+      const behind = sql`select 1`.execute(tx);
+      failing.catch(() => {});
+      await behind;
+    }),
+    { code: '22012' },
+  );
+});
+
 t.test('a deadlock is run again, and both writers succeed', async (t) => {
   const [a, b] = await Promise.all([service.newCustomer(), service.newCustomer()]);
   let attempts = 0;
+  let bothHoldOne = () => {};
+  const crossed = new Promise<void>((resolve) => {
+    bothHoldOne = resolve;
+  });
   const both = (first: string, second: string) =>
     db.write(CONTOSO, async (tx) => {
-      attempts++;
-      await lockCustomer(tx, CONTOSO, first);
-      await new Promise((resolve) => setTimeout(resolve, 50));
       await sql`set local lock_timeout = '10s'`.execute(tx);
       await sql`set local statement_timeout = '10s'`.execute(tx);
+      await lockCustomer(tx, CONTOSO, first);
+      if (++attempts === 2) bothHoldOne();
+      await crossed;
       await lockCustomer(tx, CONTOSO, second);
     });
   await Promise.all([both(a.customerId, b.customerId), both(b.customerId, a.customerId)]);
-  t.ok(attempts > 2, `${attempts} attempts`);
+  t.equal(attempts, 3);
 });
 
 t.test('a backend killed before COMMIT is one retry, and the pool serves on', async (t) => {
