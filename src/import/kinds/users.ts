@@ -107,14 +107,11 @@ export const users = defineKind(
           upn_key: draft.wire.userPrincipalName.toLowerCase(),
         })),
         ['customer_id', 'upn_key'],
+        'live',
       ),
     ]);
     const known = indexRows(found, 'customer_id', 'user_id');
-    const holders = indexRows(
-      namesakes.filter((row) => row.deleted_on === null),
-      'customer_id',
-      'upn_key',
-    );
+    const holders = indexRows(namesakes, 'customer_id', 'upn_key');
     return rows.map((row) => {
       const before = known.get(`${row.customerId} ${row.draft.key}`);
       const after = rowOf(row, before, partnerId, now);
