@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
+import { commands, EXIT, run as runCommand } from '../../src/commands/index.js';
 import { importFiles } from '../../src/import/import-files.js';
 import type { Source } from '../../src/import/read-export.js';
 import { ChainVerifier } from '../../src/nouns/activity-log/chain.js';
@@ -439,4 +440,33 @@ t.test('a switch waits for an import that changes its customer, and sees what it
   release();
   t.match((await importing).files, [{ created: 500, changed: 1 }]);
   t.match(await switching, { status: 403, body: { data: [/is suspended/] } });
+});
+
+t.test('the command reports counts and refused rows, and its exit code tells of refusals', async (t) => {
+  const dir = t.testdir({
+    'good.json': JSON.stringify([customer()]),
+    'bad.json': JSON.stringify({ items: [customer(), customer({ companyProfile: {} })] }),
+  });
+  const call = async (...args: string[]) => {
+    let [stdout, stderr] = ['', ''];
+    const code = await runCommand({
+      argv: ['import', '--database-url', service.urls.app, '--data-dir', dir, ...args],
+      environment: {},
+      stdout: { write: (text) => (stdout += text) },
+      stderr: { write: (text) => (stderr += text) },
+      commands,
+    });
+    return { code, stdout, stderr };
+  };
+  const good = await call(`${dir}/good.json`, '--partner', CONTOSO);
+  t.match(good, { code: EXIT.done, stdout: /good\.json \(customers\): 1 rows: 1 created/, stderr: '' });
+  const bad = await call(`${dir}/good.json`, `${dir}/bad.json`, '--partner', CONTOSO);
+  t.match(bad, {
+    code: EXIT.negative,
+    stdout: /bad\.json \(customers\): 2 rows, 1 refused: nothing of this file was imported/,
+    stderr: /bad\.json: row 1, \/items\/1\/companyProfile: /,
+  });
+  t.match(await call(`${dir}/missing.json`, '--partner', CONTOSO), { code: EXIT.negative, stderr: /no such file/ });
+  t.match(await call(`${dir}/good.json`, '--customer', 'x'), { code: EXIT.usage, stderr: /--customer/ });
+  t.match(await call(), { code: EXIT.usage, stderr: /Usage: / });
 });
