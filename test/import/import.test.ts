@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { commands, EXIT, run as runCommand } from '../../src/commands/index.js';
+import { EXIT } from '../../src/commands/command.js';
+import { commands, run as runCommand } from '../../src/commands/index.js';
 import { importFiles } from '../../src/import/import-files.js';
 import type { Source } from '../../src/import/read-export.js';
 import { ChainVerifier } from '../../src/nouns/activity-log/chain.js';
@@ -331,6 +332,20 @@ t.test('PIM tells when a listed assignment ends, and only what is held now count
   t.match(await runOne([renewed, inherited]), { unchanged: 2 }, 'a list repeats what a scope inherits');
   const clash = { ...renewed, name: randomUUID() };
   t.match((await runOne([renewed, clash])).refused, [{ index: 1, reason: /same role/ }]);
+});
+
+t.test('an account that the directory disabled stays so when Partner Center lists it as active', async (t) => {
+  const { files, customerId, account } = eligibleExports();
+  await run(files);
+  const enabled = async () => (await request('GET', `${permission(customerId)}/eligibility`)).body.eligible as boolean;
+  const fromGraph = { id: account.id, userPrincipalName: account.userPrincipalName, userType: 'Member' };
+  t.match(await runOne([{ ...fromGraph, accountEnabled: false }], customerId), { changed: 1 });
+  t.equal(await enabled(), false);
+  t.match(await runOne([{ ...account, state: 'active' }]), { unchanged: 1 });
+  t.match(await runOne([{ ...fromGraph, accountEnabled: true }], customerId), { changed: 1 });
+  t.equal(await enabled(), true);
+  t.match(await runOne([{ ...account, softDeletionTime: '2024-05-01T10:00:00' }]), { changed: 1 });
+  t.equal(await enabled(), false);
 });
 
 t.test('members of a group follow the export, unless it holds only a part of them', async (t) => {
