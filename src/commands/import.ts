@@ -36,6 +36,7 @@ export const importCommand: Command = {
     customer: { type: 'string', description: 'Tenant id of the customer of resources that name none.' },
   },
   positionals: [1, Number.POSITIVE_INFINITY],
+  withoutTokens: true,
   async run({ config, flags, positionals, stdout, stderr }) {
     const partnerId = tenantOf(flags.partner, 'partner');
     const customerId = tenantOf(flags.customer, 'customer');

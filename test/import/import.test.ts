@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
+import { EXIT } from '../../src/commands/command.js';
+import { commands, run as runCommand } from '../../src/commands/index.js';
 import { importFiles } from '../../src/import/import-files.js';
 import type { Source } from '../../src/import/read-export.js';
 import { ChainVerifier } from '../../src/nouns/activity-log/chain.js';
@@ -332,6 +334,20 @@ t.test('PIM tells when a listed assignment ends, and only what is held now count
   t.match((await runOne([renewed, clash])).refused, [{ index: 1, reason: /same role/ }]);
 });
 
+t.test('an account that the directory disabled stays so when Partner Center lists it as active', async (t) => {
+  const { files, customerId, account } = eligibleExports();
+  await run(files);
+  const enabled = async () => (await request('GET', `${permission(customerId)}/eligibility`)).body.eligible as boolean;
+  const fromGraph = { id: account.id, userPrincipalName: account.userPrincipalName, userType: 'Member' };
+  t.match(await runOne([{ ...fromGraph, accountEnabled: false }], customerId), { changed: 1 });
+  t.equal(await enabled(), false);
+  t.match(await runOne([{ ...account, state: 'active' }]), { unchanged: 1 });
+  t.match(await runOne([{ ...fromGraph, accountEnabled: true }], customerId), { changed: 1 });
+  t.equal(await enabled(), true);
+  t.match(await runOne([{ ...account, softDeletionTime: '2024-05-01T10:00:00' }]), { changed: 1 });
+  t.equal(await enabled(), false);
+});
+
 t.test('members of a group follow the export, unless it holds only a part of them', async (t) => {
   const { wire } = eligibleExports();
   await run({ 'c.json': [wire] });
@@ -439,4 +455,33 @@ t.test('a switch waits for an import that changes its customer, and sees what it
   release();
   t.match((await importing).files, [{ created: 500, changed: 1 }]);
   t.match(await switching, { status: 403, body: { data: [/is suspended/] } });
+});
+
+t.test('the command reports counts and refused rows, and its exit code tells of refusals', async (t) => {
+  const dir = t.testdir({
+    'good.json': JSON.stringify([customer()]),
+    'bad.json': JSON.stringify({ items: [customer(), customer({ companyProfile: {} })] }),
+  });
+  const call = async (...args: string[]) => {
+    let [stdout, stderr] = ['', ''];
+    const code = await runCommand({
+      argv: ['import', '--database-url', service.urls.app, '--data-dir', dir, ...args],
+      environment: {},
+      stdout: { write: (text) => (stdout += text) },
+      stderr: { write: (text) => (stderr += text) },
+      commands,
+    });
+    return { code, stdout, stderr };
+  };
+  const good = await call(`${dir}/good.json`, '--partner', CONTOSO);
+  t.match(good, { code: EXIT.done, stdout: /good\.json \(customers\): 1 rows: 1 created/, stderr: '' });
+  const bad = await call(`${dir}/good.json`, `${dir}/bad.json`, '--partner', CONTOSO);
+  t.match(bad, {
+    code: EXIT.negative,
+    stdout: /bad\.json \(customers\): 2 rows, 1 refused: nothing of this file was imported/,
+    stderr: /bad\.json: row 1, \/items\/1\/companyProfile: /,
+  });
+  t.match(await call(`${dir}/missing.json`, '--partner', CONTOSO), { code: EXIT.negative, stderr: /no such file/ });
+  t.match(await call(`${dir}/good.json`, '--customer', 'x'), { code: EXIT.usage, stderr: /--customer/ });
+  t.match(await call(), { code: EXIT.usage, stderr: /Usage: / });
 });

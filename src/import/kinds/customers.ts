@@ -143,12 +143,10 @@ export const customers = defineKind(
         partnerId,
         rows.map(({ draft }) => ({ customer_id: draft.key })),
       ),
-      findRows(db, 'customers', partnerId, domains, ['domain']),
+      findRows(db, 'customers', partnerId, domains, ['domain'], 'live'),
     ]);
     const known = indexRows(found, 'customer_id');
-    const holders = new Map(
-      sharing.filter((row) => row.deleted_on === null).map((row) => [row.domain, row.customer_id]),
-    );
+    const holders = new Map(sharing.map((row) => [row.domain, row.customer_id]));
     return rows.map(({ draft }: Located<CustomerDraft>) => {
       const before = known.get(draft.key);
       const after = rowOf(draft, before, context);

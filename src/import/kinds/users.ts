@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { textEnum } from '../../http/schemas.js';
+import { classifyUser } from '../../nouns/customers/user-kind.js';
 import { indexRows, rowChange } from '../change.js';
 import { defineKind, type Located, type Plan, type Row, RowRefused } from '../kind.js';
 import { findRows } from '../queries.js';
@@ -34,16 +35,6 @@ interface UserDraft {
   deletedOn: Date | null;
 }
 
-/**
- * Domain of the tenant that an invited account is at home in: `jo_contoso.com#EXT#@fabrikam.onmicrosoft.com` is
- * contoso.com's (entra/external-id/user-properties). Null: at home here.
- */
-function homeDomainOf(userPrincipalName: string): string | null {
-  const name = userPrincipalName.toLowerCase();
-  const mark = name.indexOf('#ext#@');
-  return mark < 0 ? null : name.slice(name.lastIndexOf('_', mark) + 1, mark);
-}
-
 function rowOf(
   { draft, customerId }: Located<UserDraft>,
   before: Row<'users'> | undefined,
@@ -51,9 +42,11 @@ function rowOf(
   now: Date,
 ): Row<'users'> {
   const { wire } = draft;
-  const homeDomain = homeDomainOf(wire.userPrincipalName);
-  const kind = wire.userType ?? (homeDomain === null ? 'Member' : 'Guest');
-  const enabled = wire.accountEnabled ?? (wire.state === undefined ? undefined : wire.state === 'active');
+  const directoryType = wire.userType === undefined ? undefined : wire.userType === 'Guest' ? 'guest' : 'member';
+  // Partner Center does not tell the type: one that the directory told stays.
+  const { userType, homeDomain } = classifyUser(wire.userPrincipalName, directoryType ?? before?.user_type);
+  // Partner Center's `active` says that the user is not deleted; whether the account is enabled only the directory tells.
+  const enabled = wire.accountEnabled ?? (wire.state === 'inactive' ? false : undefined);
   const state = enabled === undefined ? undefined : enabled ? 'active' : 'inactive';
   return {
     partner_id: partnerId,
@@ -68,7 +61,7 @@ function rowOf(
     immutable_id: wire.immutableId ?? wire.onPremisesImmutableId ?? before?.immutable_id ?? null,
     phone_number: wire.phoneNumber ?? before?.phone_number ?? null,
     user_domain_type: wire.userDomainType ?? before?.user_domain_type ?? 'none',
-    user_type: wire.userType === undefined && before ? before.user_type : kind === 'Guest' ? 'guest' : 'member',
+    user_type: userType,
     account_state: state ?? before?.account_state ?? 'active',
     home_domain: homeDomain,
     version: before?.version ?? 1,
@@ -107,14 +100,11 @@ export const users = defineKind(
           upn_key: draft.wire.userPrincipalName.toLowerCase(),
         })),
         ['customer_id', 'upn_key'],
+        'live',
       ),
     ]);
     const known = indexRows(found, 'customer_id', 'user_id');
-    const holders = indexRows(
-      namesakes.filter((row) => row.deleted_on === null),
-      'customer_id',
-      'upn_key',
-    );
+    const holders = indexRows(namesakes, 'customer_id', 'upn_key');
     return rows.map((row) => {
       const before = known.get(`${row.customerId} ${row.draft.key}`);
       const after = rowOf(row, before, partnerId, now);
