@@ -23,3 +23,6 @@ export interface Bench {
 }
 
 export type Scenario = (bench: Bench) => Promise<void>;
+
+/** Of what is measured at one connection: one alone sends too few requests in the time for the code to be compiled. */
+export const WARM_UP_CONNECTIONS = 8;

@@ -1,4 +1,4 @@
-import type { Scenario } from '../harness/bench.js';
+import { type Scenario, WARM_UP_CONNECTIONS } from '../harness/bench.js';
 import { insertCustomers, insertPartner, settle } from '../harness/data.js';
 import type { RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
@@ -40,15 +40,15 @@ export const customers: Scenario = async (bench) => {
   }
   const read =
     (path: string, headers: Readonly<Record<string, string>>) =>
-    (seconds: number): Promise<Slice> =>
+    (seconds: number, connections = 1): Promise<Slice> =>
       bench.generator.slice(
-        { url: service.url, connections: 1, until: { seconds }, headers, sequences: [[{ method: 'GET', path }]] },
+        { url: service.url, connections, until: { seconds }, headers, sequences: [[{ method: 'GET', path }]] },
         service.process,
       );
   const [a, b] = [read(next, tokenHeaders), read(first, bench.headers)];
   const rounds = await alternate(
     bench.rounds,
-    [() => a(bench.warmUpSeconds), () => b(bench.warmUpSeconds)],
+    [() => a(bench.warmUpSeconds, WARM_UP_CONNECTIONS), () => b(bench.warmUpSeconds, WARM_UP_CONNECTIONS)],
     () => a(bench.sliceSeconds),
     () => b(bench.sliceSeconds),
   );

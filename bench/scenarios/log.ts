@@ -1,4 +1,4 @@
-import type { Bench, Scenario } from '../harness/bench.js';
+import { type Bench, type Scenario, WARM_UP_CONNECTIONS } from '../harness/bench.js';
 import { insertCustomers, insertLog, insertPartner, settle } from '../harness/data.js';
 import type { BenchDatabase } from '../harness/database.js';
 import type { RunningService } from '../harness/service.js';
@@ -51,21 +51,23 @@ export const log: Scenario = async (bench) => {
       const { length } = (JSON.parse(text) as { items: unknown[] }).items;
       if (length !== OF_THE_DAY) throw new Error(`${path} answered ${length} entries, not ${OF_THE_DAY}`);
     }
-    const read = (side: Side) => (seconds: number) =>
-      bench.generator.slice(
-        {
-          url: side.service.url,
-          connections: 1,
-          until: { seconds },
-          headers: bench.headers,
-          sequences: [[{ method: 'GET', path }]],
-        },
-        side.service.process,
-      );
+    const read =
+      (side: Side) =>
+      (seconds: number, connections = 1) =>
+        bench.generator.slice(
+          {
+            url: side.service.url,
+            connections,
+            until: { seconds },
+            headers: bench.headers,
+            sequences: [[{ method: 'GET', path }]],
+          },
+          side.service.process,
+        );
     const [a, b] = [read(big), read(small)];
     const rounds = await alternate(
       bench.rounds,
-      [() => a(bench.warmUpSeconds), () => b(bench.warmUpSeconds)],
+      [() => a(bench.warmUpSeconds, WARM_UP_CONNECTIONS), () => b(bench.warmUpSeconds, WARM_UP_CONNECTIONS)],
       () => a(bench.sliceSeconds),
       () => b(bench.sliceSeconds),
     );
