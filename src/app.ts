@@ -110,6 +110,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(errors);
   await app.register(requestIds);
   await app.register(protocol);
+  // Pages alone need the whole set; an answer of the API gets `nosniff` from `request-ids`.
+  await app.register(helmet, { global: false });
   await app.register(openapi, { version: deps.version });
   await app.register(authentication, {
     rules: deps.tokenRules,
@@ -122,7 +124,6 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(limits, config);
   await app.register(pressure);
   await app.register(face);
-  await app.register(helmet, { contentSecurityPolicy: false });
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 

@@ -5,7 +5,7 @@ import type { Events } from './events.js';
 import { uuidv4 } from './lib/uuid.js';
 import { SYSTEM } from './nouns/activity-log/append.js';
 import { listEndedPermissions } from './nouns/purchase-permissions/queries.js';
-import { type PermissionRules, reevaluate } from './nouns/purchase-permissions/service.js';
+import { announceEligibility, type PermissionRules, reevaluate } from './nouns/purchase-permissions/service.js';
 import { deleteExpiredLedgerRows } from './plugins/idempotency/queries.js';
 
 export interface WatchOptions {
@@ -32,7 +32,7 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
       const act = { partnerId, actor: SYSTEM, requestId: uuidv4(), correlationId: uuidv4() };
       return reevaluate(tx, act, commitWith, rules, customer, time);
     });
-    for (const change of changes) events.eligibilityChanged({ partnerId, customerId, ...change });
+    announceEligibility(events, partnerId, customerId, changes);
   }
 
   async function runOnce(): Promise<void> {

@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { createLog } from '../log.js';
+import { bufferedOutput, createLog } from '../log.js';
 import { mintToken } from '../nouns/identity/mint.js';
 import { type RunningServer, start } from '../server.js';
 import { type Command, EXIT, type Output } from './command.js';
@@ -14,12 +14,14 @@ export const serveCommand: Command = {
   flags: {},
   positionals: [0, 0],
   async run({ config, stdout }) {
-    const log = createLog(config.logLevel);
+    const output = bufferedOutput();
+    const log = createLog(config.logLevel, output);
     const server = await start(config, log);
     const closed = new Promise<void>((resolve, reject) => {
       closeWithGrace({ delay: (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000, logger: false }, async ({ err }) => {
         if (err) log.fatal({ err, event: 'crashed' }, 'crashed');
         await server.close().then(resolve, reject);
+        output.flushSync();
       });
     });
     await announce(server, config.demo, stdout);

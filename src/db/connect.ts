@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import pg from 'pg';
 import { classifyFailure } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
-import { forgetFailure, kyselyOn } from './connection-kysely.js';
+import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
 import { sendTogether } from './flight.js';
 import { shareReads } from './shared-reads.js';
 import type { Database } from './tables.js';
@@ -44,8 +44,8 @@ export interface DatabaseHandle {
   /** Runs `work` in a read-only transaction of the partner. Repeated once when the connection breaks. */
   read<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /**
-   * Like `read`, for a short look-up by key: those of one partner that begin in the same turn of the event loop share a
-   * transaction, each with its own statements, result and error.
+   * Like `read`, for a short look-up by key that issues all its statements at once: those of one partner that begin in the
+   * same turn of the event loop share a transaction and a flight, each with its own statements, result and error.
    */
   lookUp<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /**
@@ -79,15 +79,26 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   // Without a listener a connection that breaks while idle ends the process.
   pool.on('error', options.onIdleError);
 
-  async function attempt<T>(begin: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> {
+  async function withClient<T>(
+    use: (client: pg.PoolClient, onBroken: (cause: Error) => void) => Promise<T>,
+  ): Promise<T> {
     const client = await pool.connect();
     let broken: Error | undefined;
-    const onError = (error: Error) => {
-      broken = error;
+    const onBroken = (error: Error) => {
+      broken ??= error;
     };
-    client.on('error', onError);
+    client.on('error', onBroken);
     try {
-      forgetFailure(client);
+      beginStatements(client);
+      return await use(client, onBroken);
+    } finally {
+      client.off('error', onBroken);
+      client.release(broken);
+    }
+  }
+
+  const attempt = <T>(begin: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> =>
+    withClient(async (client, onBroken) => {
       sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
@@ -101,9 +112,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         await began;
       } catch (error) {
         await Promise.allSettled([began, ...deferred]);
-        await client.query('rollback').catch((cause) => {
-          broken ??= cause;
-        });
+        await client.query('rollback').catch(onBroken);
         // A failed BEGIN explains the failures behind it better than they do themselves.
         await began;
         throw error;
@@ -114,18 +123,36 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       const outcomes = await Promise.allSettled(deferred);
       const failed = outcomes.find((outcome) => outcome.status === 'rejected');
       const commit = await committed.catch((cause) => {
-        broken ??= cause;
+        onBroken(cause);
         throw new CommitOutcomeUnknown(cause);
       });
       if (commit.command !== 'COMMIT') {
         throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
       }
       return result;
-    } finally {
-      client.off('error', onError);
-      client.release(broken);
-    }
-  }
+    });
+
+  /** Reads in one flight: COMMIT leaves with the statements, so `work` has to issue them all in this turn. */
+  const attemptLookUp = <T>(begin: string, work: (db: Reading) => Promise<T>): Promise<T> =>
+    withClient(async (client, onBroken) => {
+      const began = client.query(begin);
+      began.catch(() => {});
+      const ended = new Promise<void>((resolve, reject) => {
+        sendTogether(client, () => {
+          endStatements(client);
+          client.query('commit').then(() => resolve(), reject);
+        });
+      });
+      ended.catch(onBroken);
+      const [outcome] = await Promise.allSettled([
+        work(kyselyOn(client, options.preparedStatements) as Reading),
+        ended,
+      ]);
+      await began;
+      await ended;
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
 
   async function withRetry<T>(run: () => Promise<T>): Promise<T> {
     for (let attempts = 1; ; attempts++) {
@@ -152,7 +179,9 @@ export function connect(options: ConnectOptions): DatabaseHandle {
 
   return {
     read,
-    lookUp: shareReads(read),
+    lookUp: shareReads((partnerId, work) =>
+      withRetry(() => attemptLookUp(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
+    ),
     write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),

@@ -29,9 +29,18 @@ function statementName(text: string): string | undefined {
 /** The statement that failed first in the running transaction of a connection. */
 const firstFailures = new WeakMap<pg.ClientBase, unknown>();
 
+/** Connections whose transaction has been ended while its work may still run. */
+const ended = new WeakSet<pg.ClientBase>();
+
 /** To be called when a transaction begins. */
-export function forgetFailure(client: pg.ClientBase): void {
+export function beginStatements(client: pg.ClientBase): void {
   firstFailures.delete(client);
+  ended.delete(client);
+}
+
+/** From here on a statement on the connection would run outside the transaction, bound to no partner: it is refused. */
+export function endStatements(client: pg.ClientBase): void {
+  ended.add(client);
 }
 
 /**
@@ -51,6 +60,7 @@ class PipelinedConnection implements DatabaseConnection {
   ) {}
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (ended.has(this.client)) throw new Error('a look-up has to issue its statements in one turn of the event loop');
     const name = this.prepare ? statementName(query.sql) : undefined;
     sendTogether(this.client);
     const values = query.parameters as unknown[];

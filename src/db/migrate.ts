@@ -31,7 +31,7 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
     const text = await readFile(join(migrationsDir, `${name}.sql`), 'utf8');
     migrations[name] = {
       up: async (db) => {
-        // A long reader must not queue every other statement behind this DDL (reliability rule S24).
+        // A long reader must not queue every other statement behind this DDL.
         await sql`set local lock_timeout = '3s'`.execute(db);
         await sql.raw(text).execute(db);
       },

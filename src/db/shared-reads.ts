@@ -15,7 +15,7 @@ interface Waiting {
  * fails takes the transaction with it, so every look-up that failed other than by its own refusal is done again alone.
  * Transactions never span partners: each binds one.
  */
-export function shareReads(read: DatabaseHandle['read']): DatabaseHandle['lookUp'] {
+export function shareReads(read: DatabaseHandle['lookUp']): DatabaseHandle['lookUp'] {
   const waiting = new Map<string, Waiting[]>();
 
   async function flush(partnerId: string, batch: readonly Waiting[]): Promise<void> {

@@ -20,7 +20,10 @@ const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EN
 const LOST =
   /Connection terminated|not queryable|Client was closed|timeout exceeded when trying to connect|connection timeout|Cannot use a pool after calling end/i;
 
-/** The table of reliability.md section 5, "Which errors may be retried", as corrected for Citus (08006, XX000). */
+/**
+ * By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html). 08006 comes from Citus on a healthy
+ * connection when a worker is gone.
+ */
 export function classifyFailure(error: unknown): Failure {
   if (error instanceof pg.DatabaseError) {
     const code = error.code ?? '';

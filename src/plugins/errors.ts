@@ -11,7 +11,10 @@ const SOURCE = 'CustomerPermissions';
 /** A body of 64 KiB can be wrong in thousands of places. */
 const MAX_REASONS = 20;
 
-/** The body of a refusal in the shape of its face (partner-center 1.5 and 1.6, ARM's error envelope, OAuth 2.0 5.2). */
+/**
+ * The body of a refusal in the shape of its face: https://learn.microsoft.com/partner-center/developer/error-codes and
+ * api-throttling-guidance beside it, ARM's error envelope, RFC 6749 5.2.
+ */
 export function errorBody(face: Face, error: ApiError): object {
   if (face === 'arm') {
     const details = error.data.map((message) => ({ code: error.armCode, message }));

@@ -26,7 +26,10 @@ function tooMany(seconds: number): ApiError {
   });
 }
 
-/** Limits by the verified tenant of the token, never by an address or a header (partner-center 1.6 has the answer). */
+/**
+ * Limits by the verified tenant of the token, never by an address or a header. The answer is that of
+ * https://learn.microsoft.com/partner-center/developer/api-throttling-guidance.
+ */
 export const limits = fp<LimitOptions>(
   async (app, { requestsPerMinute, switchesPerMinute }) => {
     // Asked before allowList, so also for public routes, which have no caller.

@@ -57,7 +57,10 @@ export const openapi = fp<{ version: string }>(
       },
     });
     app.addHook('onRoute', (route) => {
-      if (/^\/docs(\/|$)/.test(route.url)) route.config = { ...route.config, access: 'public', produces: 'any' };
+      if (/^\/docs(\/|$)/.test(route.url)) {
+        route.config = { ...route.config, access: 'public', produces: 'any' };
+        route.helmet = { contentSecurityPolicy: false };
+      }
     });
     await app.register(swaggerUi, {
       routePrefix: '/docs',

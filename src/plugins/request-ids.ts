@@ -27,7 +27,11 @@ export function identify(request: FastifyRequest, reply: FastifyReply): void {
   request.requestId = sent && isUuid(sent) ? sent.toLowerCase() : uuidv4();
   request.requestIdSent = sent !== undefined;
   request.correlationId = correlation && isUuid(correlation) ? correlation.toLowerCase() : uuidv4();
-  reply.headers({ 'MS-RequestId': request.requestId, 'MS-CorrelationId': request.correlationId });
+  reply.headers({
+    'MS-RequestId': request.requestId,
+    'MS-CorrelationId': request.correlationId,
+    'X-Content-Type-Options': 'nosniff',
+  });
   if (faceOf(request.url) === 'arm') {
     reply.header('x-ms-request-id', request.requestId);
     const client = header(request, 'x-ms-client-request-id');

@@ -65,7 +65,7 @@ row('B33: encoded path climbing is 400 or leads nowhere', async (t) => {
 });
 
 row(
-  'B34 as real-clients 1 and 5 have it: doubled slashes, a slash at the end and any letter case are accepted',
+  'B34 as published clients need it: doubled slashes, a slash at the end and any letter case are accepted',
   async (t) => {
     const same = [
       path.toUpperCase(),

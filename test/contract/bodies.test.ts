@@ -28,7 +28,7 @@ row('B5: a member that is none of the resource is 400 and named, on our own reso
 });
 
 row(
-  'B5 as real-clients 15 has it: SelfServePolicy ignores unknown and read-only members',
+  'B5 as published clients need it: SelfServePolicy ignores unknown and read-only members',
   async (t) => {
     const body = JSON.stringify({ ...policy(), partnerId: FABRIKAM, Links: null });
     const made = await send(t, 'POST', '/v1/SelfServePolicy', { body });

@@ -227,6 +227,16 @@ t.test('look-ups that share a transaction keep their own results and errors', as
   ]);
 });
 
+t.test('a look-up that issues a statement after its turn is refused, not run without a partner', async (t) => {
+  await t.rejects(
+    db.lookUp(CONTOSO, async (reading) => {
+      await sql`select 1`.execute(reading);
+      return sql`select 2`.execute(reading);
+    }),
+    /in one turn/,
+  );
+});
+
 t.test('look-ups of one turn share a transaction, and those of two partners never do', async (t) => {
   const transaction = (handle: DatabaseHandle, partnerId: string) =>
     handle.lookUp(partnerId, async (reading) => {

@@ -10,7 +10,7 @@ import { partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
-import type { EligibilityChange, PermissionRules } from '../purchase-permissions/service.js';
+import { announceEligibility, type PermissionRules } from '../purchase-permissions/service.js';
 import { createCustomer } from './create-customer.js';
 import { findCustomer, type ListPosition, listCustomers, type StartsWith } from './queries.js';
 import { Customer, CustomerCollection, CustomerCreate, CustomerUpdate } from './schemas.js';
@@ -46,16 +46,6 @@ function readFilter(text: string): StartsWith | undefined {
   const { field, value } = parseFilter(text, FIELDS);
   const column = COLUMNS[field];
   return column && { column, prefix: value.toLowerCase() };
-}
-
-/** Tells of the permissions that a committed write made lapse or take effect again. */
-export function announceEligibility(
-  events: Events,
-  partnerId: string,
-  customerId: string,
-  changes: readonly EligibilityChange[],
-): void {
-  for (const change of changes) events.eligibilityChanged({ partnerId, customerId, ...change });
 }
 
 export const customers: FastifyPluginAsyncTypebox<CustomerOptions> = async (app, options) => {

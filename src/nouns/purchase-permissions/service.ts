@@ -3,6 +3,7 @@ import type { CommitWith, Reading, Tx } from '../../db/connect.js';
 import { type LockedCustomer, lockCustomer } from '../../db/customer-lock.js';
 import type { CustomersTable, PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
+import type { Events } from '../../events.js';
 import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
 import { PERMISSION_ACTIONS } from '../activity-log/actions.js';
 import { appendEntries, type NewEntry, SYSTEM } from '../activity-log/append.js';
@@ -201,6 +202,16 @@ export async function reevaluate(
   }
   appendEntries(tx, act, customer, now, entries, commitWith);
   return changes;
+}
+
+/** Tells of the permissions that a committed write ended or brought back. */
+export function announceEligibility(
+  events: Events,
+  partnerId: string,
+  customerId: string,
+  changes: readonly EligibilityChange[],
+): void {
+  for (const change of changes) events.eligibilityChanged({ partnerId, customerId, ...change });
 }
 
 /** Every check of the switch, without switching. */

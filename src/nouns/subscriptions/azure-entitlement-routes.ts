@@ -6,6 +6,7 @@ import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import type { Outcome } from '../../plugins/idempotency/plugin.js';
+import { announceEligibility } from '../purchase-permissions/service.js';
 import {
   cancelEntitlement,
   type EntitlementKey,
@@ -14,7 +15,7 @@ import {
   reactivateEntitlement,
 } from './azure-entitlements.js';
 import { findMarket, findSubscription, listAzureSubscriptions } from './queries.js';
-import { announce, OneSubscription, type SubscriptionOptions, subscriptionKey } from './routes.js';
+import { OneSubscription, type SubscriptionOptions, subscriptionKey } from './routes.js';
 import { AzureEntitlement, AzureEntitlementCancellation, AzureEntitlementCollection } from './schemas.js';
 import { entitlementsOf, type SubscriptionKey } from './service.js';
 import { toAzureEntitlement } from './wire.js';
@@ -48,7 +49,7 @@ export const azureEntitlements: FastifyPluginAsyncTypebox<SubscriptionOptions> =
   const answer = (partnerId: string, customerId: string, result: EntitlementResult): Outcome => ({
     status: 200,
     body: result.entitlement,
-    committed: () => announce(events, partnerId, customerId, result.changes),
+    committed: () => announceEligibility(events, partnerId, customerId, result.changes),
   });
 
   app.get(

@@ -8,7 +8,7 @@ import { partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
-import type { EligibilityChange, PermissionRules } from '../purchase-permissions/service.js';
+import { announceEligibility, type PermissionRules } from '../purchase-permissions/service.js';
 import { findMarket, findSubscription, listSubscriptions } from './queries.js';
 import { Subscription, SubscriptionCollection, SubscriptionRegistrationStatus, SubscriptionUpdate } from './schemas.js';
 import { changeSubscription, registerSubscription, type SubscriptionKey } from './service.js';
@@ -28,16 +28,6 @@ const IfMatch = Type.Object({
 
 export function subscriptionKey(params: { customer: string; subscription: string }): SubscriptionKey {
   return { customerId: lowerCaseUuid(params.customer), subscriptionId: lowerCaseUuid(params.subscription) };
-}
-
-/** Tells of the permissions that a committed write ended or brought back. */
-export function announce(
-  events: Events,
-  partnerId: string,
-  customerId: string,
-  changes: readonly EligibilityChange[],
-): void {
-  for (const change of changes) events.eligibilityChanged({ partnerId, customerId, ...change });
 }
 
 export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = async (app, options) => {
@@ -143,7 +133,7 @@ export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = asy
           status: 200,
           headers: { ETag: quoted(subscription.attributes.etag ?? '') },
           body: subscription,
-          committed: () => announce(events, partnerId, key.customerId, changes),
+          committed: () => announceEligibility(events, partnerId, key.customerId, changes),
         };
       });
     },
