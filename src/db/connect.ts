@@ -4,7 +4,6 @@ import { classifyFailure } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
 import { sendTogether } from './flight.js';
-import { shareReads } from './shared-reads.js';
 import type { Database } from './tables.js';
 
 declare const bound: unique symbol;
@@ -43,10 +42,7 @@ export interface ConnectOptions {
 export interface DatabaseHandle {
   /** Runs `work` in a read-only transaction of the partner. Repeated once when the connection breaks. */
   read<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
-  /**
-   * Like `read`, for a short look-up by key that issues all its statements at once: those of one partner that begin in the
-   * same turn of the event loop share a transaction and a flight, each with its own statements, result and error.
-   */
+  /** Like `read`, in one flight: COMMIT leaves with the statements, so `work` has to issue them all at once. */
   lookUp<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /**
    * Runs `work` in a transaction of the partner and commits. It may run more than once (serialization failure, deadlock,
@@ -179,9 +175,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
 
   return {
     read,
-    lookUp: shareReads((partnerId, work) =>
+    lookUp: (partnerId, work) =>
       withRetry(() => attemptLookUp(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
-    ),
     write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),

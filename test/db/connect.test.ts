@@ -3,9 +3,9 @@ import { createServer, connect as dial, type Socket } from 'node:net';
 import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
-import { CommitOutcomeUnknown, connect, type DatabaseHandle, type Tx } from '../../src/db/connect.js';
+import { batchByKey } from '../../src/db/batch-by-key.js';
+import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
-import { ApiError } from '../../src/errors/api-error.js';
 import { violatedConstraint } from '../../src/errors/from-postgres.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 
@@ -199,31 +199,35 @@ t.test('a backend killed before COMMIT is one retry, and the pool serves on', as
   await own.close();
 });
 
-t.test('look-ups that share a transaction keep their own results and errors', async (t) => {
+t.test('look-ups of one turn are one statement per partner, and each gets what is its own', async (t) => {
   const made = await Promise.all([1, 2, 3].map(() => service.newCustomer()));
-  const find = (customerId: string) =>
-    db.lookUp(CONTOSO, (reading) =>
-      reading
-        .selectFrom('customers')
-        .select('customer_id')
-        .where('customer_id', '=', customerId)
-        .executeTakeFirstOrThrow(),
-    );
-  const outcomes = await Promise.allSettled([
-    find(made[0]?.customerId ?? ''),
-    db.lookUp(CONTOSO, (reading) => sql`select 1 / 0`.execute(reading)),
-    find(made[1]?.customerId ?? ''),
-    db.lookUp(CONTOSO, async () => {
-      throw new ApiError('NotFound');
-    }),
-    db.lookUp(FABRIKAM, async (reading) => reading.selectFrom('partners').select('partner_id').execute()),
+  const asked: [string, readonly string[]][] = [];
+  const find = batchByKey(db.lookUp, async (reading, partnerId, keys) => {
+    asked.push([partnerId, keys]);
+    const rows = await reading.selectFrom('customers').select('customer_id').where('customer_id', 'in', keys).execute();
+    return new Map(rows.map((row) => [row.customer_id, partnerId]));
+  });
+  const [a = '', b = '', c = ''] = made.map((one) => one.customerId);
+  const found = await Promise.all([find(CONTOSO, a), find(CONTOSO, b), find(CONTOSO, a), find(FABRIKAM, c)]);
+  t.same(found, [CONTOSO, CONTOSO, CONTOSO, undefined], "another partner's customer is not found");
+  t.same(asked, [
+    [CONTOSO, [a, b]],
+    [FABRIKAM, [c]],
   ]);
+});
+
+t.test('a look-up that fails in company is done again alone', async (t) => {
+  const find = batchByKey(db.lookUp, async (reading, _partnerId, keys) => {
+    const { rows } = await sql<{ key: string }>`select 10 / k::int || k as key from unnest(${keys}::text[]) k`.execute(
+      reading,
+    );
+    return new Map(keys.map((key, i) => [key, rows[i]?.key]));
+  });
+  const outcomes = await Promise.allSettled([find(CONTOSO, '5'), find(CONTOSO, '0'), find(CONTOSO, '2')]);
   t.match(outcomes, [
-    { status: 'fulfilled', value: { customer_id: made[0]?.customerId } },
+    { status: 'fulfilled', value: '25' },
     { status: 'rejected', reason: { code: '22012' } },
-    { status: 'fulfilled', value: { customer_id: made[1]?.customerId } },
-    { status: 'rejected', reason: { errorName: 'NotFound' } },
-    { status: 'fulfilled', value: [{ partner_id: FABRIKAM }] },
+    { status: 'fulfilled', value: '52' },
   ]);
 });
 
@@ -235,20 +239,6 @@ t.test('a look-up that issues a statement after its turn is refused, not run wit
     }),
     /in one turn/,
   );
-});
-
-t.test('look-ups of one turn share a transaction, and those of two partners never do', async (t) => {
-  const transaction = (handle: DatabaseHandle, partnerId: string) =>
-    handle.lookUp(partnerId, async (reading) => {
-      const { rows } = await sql<{
-        pid: number;
-        at: string;
-      }>`select pg_backend_pid() as pid, now()::text as at`.execute(reading);
-      return `${rows[0]?.pid} ${rows[0]?.at}`;
-    });
-  const [a, b, c] = await Promise.all([transaction(db, CONTOSO), transaction(db, CONTOSO), transaction(db, FABRIKAM)]);
-  t.equal(a, b);
-  t.not(a, c);
 });
 
 t.test('the name of a violated constraint is found in the field, and with a shard number in the text', async (t) => {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
+import { batchByKey } from '../../db/batch-by-key.js';
 import type { PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import { matches, parseIfMatch } from '../../http/etag.js';
@@ -9,7 +10,7 @@ import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import type { Outcome } from '../../plugins/idempotency/plugin.js';
-import { findCustomerPermissions, listPolicyRows, type PermissionRow } from './queries.js';
+import { listPolicyRows, loadCustomerPermissions, type PermissionRow } from './queries.js';
 import { announce, type PurchasePermissionOptions } from './routes.js';
 import { SelfServePolicy, SelfServePolicyCollection, SelfServePolicyCreate, SelfServePolicyUpdate } from './schemas.js';
 import { customerOfPolicy, policyEtag, policyId, sameEtag, toPolicy } from './self-serve-policy.js';
@@ -49,6 +50,7 @@ function customerOfBody(body: Body, partnerId: string): string {
 /** Partner Center's five operations: a view of the same rows as the purchase permissions. */
 export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOptions> = async (app, options) => {
   const { db, rules, events, tokens } = options;
+  const findPermissions = batchByKey(db.lookUp, loadCustomerPermissions);
   const tags = ['Self-serve policies'];
 
   app.get(
@@ -70,7 +72,7 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
       const entity = request.query.entity_id;
       if (entity !== undefined) {
         const customerId = lowerCaseUuid(entity);
-        const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+        const rows = await findPermissions(partnerId, customerId);
         return partnerCenterCollection(listPolicies(rows ?? []));
       }
       const page = openPage<Record<string, never>, string>(tokens, request, 'listSelfServePolicies', []);
@@ -107,7 +109,7 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
     async (request) => {
       const partnerId = request.caller.tenantId;
       const customerId = customerOfPolicy(request.params.id, partnerId);
-      const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+      const rows = await findPermissions(partnerId, customerId);
       const policy = toPolicy(rows ?? []);
       if (!policy) throw new ApiError('SelfServePolicyNotFound');
       return policy;

@@ -50,27 +50,32 @@ export async function upsertPermission(tx: Tx, row: PermissionRow): Promise<void
   await upsert(tx, { ...row, ineligibility_reasons: JSON.stringify(row.ineligibility_reasons) });
 }
 
-const selectCustomerPermissions = compileOnce((db, $: { partnerId: string; customerId: string }) =>
+const selectCustomerPermissions = compileOnce((db, $: { partnerId: string; customerIds: readonly string[] }) =>
   db
     .selectFrom('customers as c')
     .leftJoin('purchase_permissions as p', (join) =>
       join.onRef('p.partner_id', '=', 'c.partner_id').onRef('p.customer_id', '=', 'c.customer_id'),
     )
     .selectAll('p')
+    .select('c.customer_id as of_customer')
     .where('c.partner_id', '=', $.partnerId)
-    .where('c.customer_id', '=', $.customerId)
+    .where(sql<boolean>`c.customer_id = any(${$.customerIds}::uuid[])`)
     .where('c.deleted_on', 'is', null),
 );
 
-/** The permissions of a customer ever switched, or undefined when there is no such customer of this partner. */
-export async function findCustomerPermissions(
+/** The permissions ever switched of each customer that this partner has; the others are not in the map. */
+export async function loadCustomerPermissions(
   db: Reading,
   partnerId: string,
-  customerId: string,
-): Promise<PermissionRow[] | undefined> {
-  const rows = await selectCustomerPermissions(db, { partnerId, customerId });
-  if (rows.length === 0) return undefined;
-  return rows.filter((row): row is PermissionRow => row.resource !== null);
+  customerIds: readonly string[],
+): Promise<ReadonlyMap<string, PermissionRow[]>> {
+  const byCustomer = new Map<string, PermissionRow[]>();
+  for (const { of_customer: customerId, ...row } of await selectCustomerPermissions(db, { partnerId, customerIds })) {
+    const rows = byCustomer.get(customerId) ?? [];
+    if (row.resource !== null) rows.push(row as PermissionRow);
+    byCustomer.set(customerId, rows);
+  }
+  return byCustomer;
 }
 
 export async function findCustomer(

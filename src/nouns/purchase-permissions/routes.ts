@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { batchByKey } from '../../db/batch-by-key.js';
 import type { DatabaseHandle } from '../../db/connect.js';
 import type { PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
@@ -12,7 +13,7 @@ import { partnerCenterCollection, partnerCenterPage } from '../../http/paging.js
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, textEnum, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
-import { findCustomerPermissions, listPartnerPermissions, type PermissionRow } from './queries.js';
+import { listPartnerPermissions, loadCustomerPermissions, type PermissionRow } from './queries.js';
 import {
   Eligibility,
   PermissionResourceName,
@@ -54,6 +55,7 @@ export function announce(events: Events, partnerId: string, customerId: string, 
 
 export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOptions> = async (app, options) => {
   const { db, rules, events, tokens, now } = options;
+  const findPermissions = batchByKey(db.lookUp, loadCustomerPermissions);
   const tags = ['Purchase permissions'];
   const readable = { access: { partner: READERS } };
 
@@ -73,7 +75,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     async (request) => {
       const customerId = lowerCaseUuid(request.params.customer);
       const partnerId = request.caller.tenantId;
-      const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+      const rows = await findPermissions(partnerId, customerId);
       if (!rows) throw new ApiError('CustomerNotFound');
       return partnerCenterCollection(
         RESOURCES.map((resource) => toPurchasePermission(customerId, resource, rowOf(rows, resource), now())),
@@ -97,7 +99,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       const customerId = lowerCaseUuid(request.params.customer);
       const resource = resourceOf(request.params.resource);
       const partnerId = request.caller.tenantId;
-      const rows = await db.lookUp(partnerId, (reading) => findCustomerPermissions(reading, partnerId, customerId));
+      const rows = await findPermissions(partnerId, customerId);
       if (!rows) throw new ApiError('CustomerNotFound');
       const permission = toPurchasePermission(customerId, resource, rowOf(rows, resource), now());
       return reply.header('ETag', permission.attributes.etag).send(permission);
