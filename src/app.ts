@@ -67,6 +67,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const { config, db, now } = deps;
   const app = Fastify({
     loggerInstance: deps.log,
+    // No logger per request: the lines of a request name its ids themselves.
+    childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 5000,

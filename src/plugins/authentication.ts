@@ -159,7 +159,11 @@ export const authentication = fp<AuthenticationOptions>(
       if (!(error instanceof TokenRefused) && !(error instanceof ApiError)) return error;
       const refusal = error instanceof TokenRefused ? unauthorized() : error;
       const reason = error instanceof TokenRefused ? error.reason : error.errorName;
-      request.log.warn({ event: 'access_refused', reason, status: refusal.status }, 'access refused');
+      const { requestId, correlationId } = request;
+      request.log.warn(
+        { event: 'access_refused', requestId, correlationId, reason, status: refusal.status },
+        'access refused',
+      );
       return refusal;
     }
 

@@ -31,6 +31,8 @@ export const authorization = fp(
       request.log.warn(
         {
           event: 'access_refused',
+          requestId: request.requestId,
+          correlationId: request.correlationId,
           reason,
           route,
           tenantId,

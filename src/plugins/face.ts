@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import { compileEnum, compileFolder } from '../http/casing.js';
 import { faceOf } from '../http/face.js';
 import { foldQuery } from '../http/query.js';
+import { checking } from './checking.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -74,9 +75,10 @@ export const face = fp(
       // A new object: routes share the constants that their access is declared by.
       route.config = { ...route.config, fold };
     });
-    app.addHook('preValidation', async (request) => {
-      request.routeOptions.config.fold?.(request);
-    });
+    app.addHook(
+      'preValidation',
+      checking((request) => request.routeOptions.config.fold?.(request)),
+    );
   },
   { name: 'face', dependencies: ['protocol'] },
 );

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 import { assertWellFormedQuery } from '../http/query.js';
+import { checking } from './checking.js';
 
 /** Headers of which Node keeps one of several, where a proxy in front may have acted on the other. */
 const SINGLE = new Set(['host', 'authorization', 'if-match', 'ms-requestid', 'content-type']);
@@ -35,31 +36,37 @@ function refuseDoubledHeaders(rawHeaders: readonly string[]): void {
  */
 export const protocol = fp(
   async (app) => {
-    app.addHook('onRequest', async (request) => {
-      const { rawHeaders, httpVersion } = request.raw;
-      if (rawHeaders.length > 2 * MAX_HEADERS) throw new ApiError('HeadersTooLarge');
-      refuseDoubledHeaders(rawHeaders);
-      if (request.headers.host === undefined && httpVersion !== '1.0') {
-        throw new ApiError('InvalidInput', { description: 'The header Host is missing.' });
-      }
-      assertWellFormedQuery(request.query);
-      if (request.url.length > MAX_URL_LENGTH) throw new ApiError('UriTooLong');
-      const { accept, 'content-encoding': encoding, 'content-type': type } = request.headers;
-      if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new ApiError('UnsupportedMediaType');
-      for (const [, charset = ''] of type?.matchAll(CHARSET) ?? []) {
-        if (!UTF8.test(charset)) throw new ApiError('UnsupportedMediaType');
-      }
-      const produces = request.routeOptions.config.produces ?? [];
-      if (accept !== undefined && accept !== '' && produces !== 'any' && !JSON_ACCEPTED.test(accept)) {
-        const wanted = accept.toLowerCase();
-        if (!produces.some((type) => wanted.includes(type))) throw new ApiError('NotAcceptable');
-      }
-    });
-    app.addHook('preValidation', async (request) => {
-      if (request.method === 'DELETE' && request.body !== undefined && request.body !== null) {
-        throw new ApiError('InvalidInput', { description: 'DELETE takes no body. Send it without one.' });
-      }
-    });
+    app.addHook(
+      'onRequest',
+      checking((request) => {
+        const { rawHeaders, httpVersion } = request.raw;
+        if (rawHeaders.length > 2 * MAX_HEADERS) throw new ApiError('HeadersTooLarge');
+        refuseDoubledHeaders(rawHeaders);
+        if (request.headers.host === undefined && httpVersion !== '1.0') {
+          throw new ApiError('InvalidInput', { description: 'The header Host is missing.' });
+        }
+        assertWellFormedQuery(request.query);
+        if (request.url.length > MAX_URL_LENGTH) throw new ApiError('UriTooLong');
+        const { accept, 'content-encoding': encoding, 'content-type': type } = request.headers;
+        if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new ApiError('UnsupportedMediaType');
+        for (const [, charset = ''] of type?.matchAll(CHARSET) ?? []) {
+          if (!UTF8.test(charset)) throw new ApiError('UnsupportedMediaType');
+        }
+        const produces = request.routeOptions.config.produces ?? [];
+        if (accept !== undefined && accept !== '' && produces !== 'any' && !JSON_ACCEPTED.test(accept)) {
+          const wanted = accept.toLowerCase();
+          if (!produces.some((type) => wanted.includes(type))) throw new ApiError('NotAcceptable');
+        }
+      }),
+    );
+    app.addHook(
+      'preValidation',
+      checking((request) => {
+        if (request.method === 'DELETE' && request.body !== undefined && request.body !== null) {
+          throw new ApiError('InvalidInput', { description: 'DELETE takes no body. Send it without one.' });
+        }
+      }),
+    );
   },
   { name: 'protocol', dependencies: ['request-ids'] },
 );

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 import { faceOf } from '../http/face.js';
 import { isUuid, uuidv4 } from '../lib/uuid.js';
+import { checking } from './checking.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -50,15 +51,18 @@ export const requestIds = fp(
     app.decorateRequest('requestId', '');
     app.decorateRequest('requestIdSent', false);
     app.decorateRequest('correlationId', '');
-    app.addHook('onRequest', async (request, reply) => {
-      identify(request, reply);
-      const sent = header(request, 'ms-requestid');
-      if (sent !== undefined && !isUuid(sent)) {
-        throw new ApiError('InvalidInput', {
-          description: 'MS-RequestId has to be a GUID. Send one, or leave it out.',
-        });
-      }
-    });
+    app.addHook(
+      'onRequest',
+      checking((request, reply) => {
+        identify(request, reply);
+        const sent = header(request, 'ms-requestid');
+        if (sent !== undefined && !isUuid(sent)) {
+          throw new ApiError('InvalidInput', {
+            description: 'MS-RequestId has to be a GUID. Send one, or leave it out.',
+          });
+        }
+      }),
+    );
   },
   { name: 'request-ids' },
 );

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
+import { checking } from './checking.js';
 
 /** Metrics of every request, by route pattern and not by address, and one log line with an allow-list of fields. */
 export const telemetry = fp<{ registry: Registry }>(
@@ -12,24 +13,27 @@ export const telemetry = fp<{ registry: Registry }>(
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers: [registry],
     });
-    app.addHook('onResponse', async (request, reply) => {
-      const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
-      const seconds = reply.elapsedTime / 1000;
-      duration.observe({ method: request.method, route, status: reply.statusCode }, seconds);
-      const { caller } = request;
-      request.log.info(
-        {
-          requestId: request.requestId,
-          correlationId: request.correlationId,
-          method: request.method,
-          route,
-          status: reply.statusCode,
-          milliseconds: Math.round(reply.elapsedTime * 1000) / 1000,
-          ...(caller && { tenant: caller.tenantId, actor: caller.objectId, application: caller.applicationId }),
-        },
-        'answered',
-      );
-    });
+    app.addHook(
+      'onResponse',
+      checking((request, reply) => {
+        const route = request.is404 ? 'none' : (request.routeOptions.url ?? 'none');
+        const seconds = reply.elapsedTime / 1000;
+        duration.observe({ method: request.method, route, status: reply.statusCode }, seconds);
+        const { caller } = request;
+        request.log.info(
+          {
+            requestId: request.requestId,
+            correlationId: request.correlationId,
+            method: request.method,
+            route,
+            status: reply.statusCode,
+            milliseconds: Math.round(reply.elapsedTime * 1000) / 1000,
+            ...(caller && { tenant: caller.tenantId, actor: caller.objectId, application: caller.applicationId }),
+          },
+          'answered',
+        );
+      }),
+    );
   },
   { name: 'telemetry', dependencies: ['request-ids', 'authentication'] },
 );

@@ -152,7 +152,10 @@ export const idempotency = fp<IdempotencyOptions>(
         );
       } catch (error) {
         if (classifyFailure(error) === 'conflict') return findReply(request, partnerId, print);
-        request.log.warn({ err: error, event: 'refusal_not_kept' }, 'a refusal could not be stored');
+        request.log.warn(
+          { err: error, event: 'refusal_not_kept', requestId: request.requestId },
+          'a refusal could not be stored',
+        );
       }
       return undefined;
     }
