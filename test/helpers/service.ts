@@ -180,7 +180,7 @@ export async function startService(
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
-      const json = response.headers.get('content-type')?.includes('json') === true && text !== '';
+      const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
       return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
     },
   };
