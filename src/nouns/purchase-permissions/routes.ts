@@ -265,7 +265,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       return partnerCenterPage({
         items: shown.map((row) => toPurchasePermission(row.customer_id, row.resource, row, now())),
         path: '/purchasepermissions',
-        query: { state, effective: effective === undefined ? undefined : String(effective), size },
+        query: { state, effective: effective === undefined ? undefined : String(effective), size: page.query.size },
         nextToken: last && page.seal({ customerId: last.customer_id, resource: last.resource }),
       });
     },

@@ -60,7 +60,7 @@ export const customerRoleAssignments: FastifyPluginAsyncTypebox<RoleAssignmentOp
       return partnerCenterPage({
         items: rows.map(({ row, verdict, principalName }) => toJudgedRoleAssignment(row, verdict, principalName)),
         path,
-        query: { resource: page.query.resource, size },
+        query: { resource: page.query.resource, size: page.query.size },
         nextToken: next === undefined ? undefined : page.seal(next),
       });
     },

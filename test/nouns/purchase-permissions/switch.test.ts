@@ -145,6 +145,24 @@ t.test('the list over all customers filters by state and effect and pages by tok
   }
 });
 
+t.test('links.next leads on as it stands when no size was asked for', async (t) => {
+  const own = await startService(t);
+  await own.sql(
+    `insert into customers select $1, gen_random_uuid(), 'c', 'c', 'd' || n, 'reseller', true, 'US', null, '{}', '{}', 1, 0,
+       decode(repeat('00', 32), 'hex'), now(), null from generate_series(1, 101) n`,
+    [CONTOSO],
+  );
+  await own.sql(
+    `insert into purchase_permissions select partner_id, customer_id, 'AzureSavingsPlan', 'on', true, null, '[]', 1, now(), 'a'
+       from customers`,
+  );
+  const first = await own.request('GET', '/v1/purchasepermissions');
+  t.equal(first.body.items.length, 100);
+  const { uri, headers } = first.body.links.next;
+  const next = await own.request('GET', `/v1${uri}`, { headers: { [headers[0].key]: headers[0].value } });
+  t.match(next, { status: 200, body: { totalCount: 1 } });
+});
+
 t.test('a continuation token of another partner, another list or edited is refused with the same text', async (t) => {
   await switchOn((await service.newCustomer()).customerId);
   await switchOn((await service.newCustomer()).customerId);
