@@ -80,7 +80,15 @@ function createLoad(bench: Bench, database: BenchDatabase, service: RunningServi
     );
     return row?.sum ?? 0;
   };
+  /** Requests that a slice left behind run on for a moment: a switch of theirs must not fall into the next slice. */
+  const quiet = async () => {
+    for (let seen = -1, now = await entries(); seen !== now; now = await entries()) {
+      seen = now;
+      await setTimeout(300);
+    }
+  };
   return async (seconds: number): Promise<Slice> => {
+    await quiet();
     // The last slice ended somewhere in the sequences; each starts with what is off.
     await database.sql("update purchase_permissions set state = 'off', effective = false where state = 'on'");
     const before = await entries();
