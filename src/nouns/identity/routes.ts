@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { decodeJwt } from 'jose';
 import { Type } from 'typebox';
 import { ApiError } from '../../errors/api-error.js';
+import { refusals as partnerCenterRefusals } from '../../http/responses.js';
 import { READERS } from '../../plugins/authorization.js';
 import type { Identity } from './identity.js';
 import {
@@ -18,7 +19,8 @@ import { describeIssuer, issueToken, oauthError } from './service.js';
 
 const tags = ['Identity'];
 const config = { access: 'public' } as const;
-const refusals = { 400: Type.Ref('TokenError#'), 401: Type.Ref('TokenError#') };
+const malformed = { 400: Type.Ref('TokenError#'), 404: Type.Ref('TokenError#') };
+const refusals = { ...malformed, 401: Type.Ref('TokenError#') };
 
 /** The endpoints of Entra ID that published clients call (development only). */
 export const identityRoutes: FastifyPluginAsyncTypebox<{ identity: Identity }> = async (app, { identity }) => {
@@ -71,7 +73,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox<{ identity: Identity }> =
           tags,
           summary: 'Where the endpoints of the issuer are',
           params: TenantParams,
-          response: { 200: Type.Ref('OpenIdConfiguration#'), 400: Type.Ref('TokenError#') },
+          response: { 200: Type.Ref('OpenIdConfiguration#'), ...malformed },
         },
       },
       async ({ params, protocol, host }) => describeIssuer(identity, params.tenant, `${protocol}://${host}`, version),
@@ -92,7 +94,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox<{ identity: Identity }> =
           tags,
           summary: 'The public keys of the issuer',
           params: TenantParams,
-          response: { 200: Type.Ref('JsonWebKeySet#') },
+          response: { 200: Type.Ref('JsonWebKeySet#'), ...malformed },
         },
       },
       async () => identity.localKeys.jwks,
@@ -102,14 +104,15 @@ export const identityRoutes: FastifyPluginAsyncTypebox<{ identity: Identity }> =
   app.post(
     '/generatetoken',
     {
-      config: { access: { partner: READERS } },
+      // A text or an object: there are no members to fold.
+      config: { access: { partner: READERS }, strictBody: true },
       schema: {
         operationId: 'generateToken',
         tags,
         summary: 'Exchange an access token for one of Partner Center (legacy)',
         consumes: ['application/x-www-form-urlencoded', 'application/json'],
         body: Type.Union([Type.Object({ grant_type: Type.Optional(Type.String()) }), Type.String()]),
-        response: { 200: Type.Ref('GeneratedToken#') },
+        response: { 200: Type.Ref('GeneratedToken#'), ...partnerCenterRefusals(413, 415) },
       },
     },
     async (request, reply) => {

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import { Uuid } from '../../http/schemas.js';
 import { READERS } from '../../plugins/authorization.js';
 
 /** One form of scope that has routes. */
@@ -68,7 +69,10 @@ export const ApiVersion = {
 export const ArmQuery = {
   ...ApiVersion,
   tenantId: Type.Optional(
-    Type.String({ description: "The customer's tenant, where a partner asks at a scope that does not tell it." }),
+    Type.String({
+      ...Uuid,
+      description: "The customer's tenant, where a partner asks at a scope that does not tell it.",
+    }),
   ),
 };
 

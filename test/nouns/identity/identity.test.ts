@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import Fastify from 'fastify';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import t, { type Test } from 'tap';
-import { ApiError } from '../../../src/errors/api-error.js';
+import { sharedSchemas } from '../../../src/http/schemas.js';
 import { type IdentityOptions, loadIdentity } from '../../../src/nouns/identity/identity.js';
 import { type MintRequest, mintToken } from '../../../src/nouns/identity/mint.js';
 import { identityRoutes } from '../../../src/nouns/identity/routes.js';
 import { authentication, DEFAULT_ROLE_MAP } from '../../../src/plugins/authentication.js';
 import { authorization, READERS } from '../../../src/plugins/authorization.js';
+import { sendError } from '../../../src/plugins/errors.js';
 
 const ACCOUNTS = 'demo/identity.json';
 const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
@@ -40,13 +41,9 @@ async function start(test: Test, options: Partial<IdentityOptions> = {}) {
     ...options,
   });
   const app = Fastify({ trustProxy: '127.0.0.1' });
+  for (const schema of sharedSchemas) app.addSchema(schema);
   test.teardown(() => app.close());
-  app.setErrorHandler((error, _request, reply) => {
-    const unread = (error as { statusCode?: number }).statusCode === 415;
-    const refusal = unread ? new ApiError('UnsupportedMediaType') : new ApiError('InternalError', { cause: error });
-    const { status, armCode, headers, message } = error instanceof ApiError ? error : refusal;
-    reply.code(status).headers(headers).send({ error: armCode, error_description: message });
-  });
+  app.setErrorHandler(sendError);
   const kinds = new Map<string, 'partner' | 'customer'>([
     [CONTOSO, 'partner'],
     [FABRIKAM, 'partner'],
@@ -132,8 +129,8 @@ t.test('password and refresh_token give tokens of the user, with MFA, that renew
   t.match(decodeJwt(first.access_token), { amr: ['pwd', 'mfa'], scp: 'user_impersonation', groups: ['AdminAgents'] });
   t.match(JSON.parse(Buffer.from(first.client_info, 'base64url').toString()), { utid: CONTOSO });
   t.match(decodeJwt(first.id_token), { aud: AZURE_CLI, tid: CONTOSO });
-  t.match(await me(first.id_token), { error: 'AuthenticationFailed' }, 'an ID token opens nothing');
-  t.match(await me(first.refresh_token), { error: 'AuthenticationFailed' }, 'nor does a refresh token');
+  t.match(await me(first.id_token), { code: '400' }, 'an ID token opens nothing');
+  t.match(await me(first.refresh_token), { code: '400' }, 'nor does a refresh token');
 
   const renewal = { grant_type: 'refresh_token', client_id: AZURE_CLI, refresh_token: first.refresh_token };
   const second = (await ask(TOKEN, renewal)).json();
