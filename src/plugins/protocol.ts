@@ -9,6 +9,7 @@ const MAX_URL_LENGTH = 8192;
 const JSON_ACCEPTED = /(^|,)\s*(\*\/\*|application\/(\*|json|[a-z.+-]*\+json)|text\/json)\s*(;|,|$)/i;
 const CHARSET = /;\s*charset\s*=\s*"?([^";,\s]*)/gi;
 const UTF8 = /^utf-?8$/i;
+/** Node reads the first 1000 and drops the others, of which `rawHeaders` shows some. */
 const MAX_HEADERS = 1000;
 
 declare module 'fastify' {

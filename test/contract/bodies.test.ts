@@ -174,8 +174,7 @@ row('B28: permissions with an unknown resource or action, one twice, none or a t
   ];
   for (const permissions of wrong) {
     const body = JSON.stringify(policy({ permissions }));
-    const { body: refusal } = await refuse(t, INVALID, 'POST', '/v1/SelfServePolicy', { body });
-    t.ok(refusal.data.length <= 20, 'the reasons are few');
+    await refuse(t, INVALID, 'POST', '/v1/SelfServePolicy', { body });
   }
 });
 
@@ -192,7 +191,8 @@ row('G16: the largest wrong bodies hold the process for less than 50 ms', async 
     for (let repeat = 0; repeat < 2; repeat++) {
       const started = performance.eventLoopUtilization();
       const before = performance.now();
-      await refuse(t, INVALID, 'POST', '/v1/SelfServePolicy', { body });
+      const answer = await refuse(t, INVALID, 'POST', '/v1/SelfServePolicy', { body });
+      t.ok(answer.body.data.length <= 20, 'the reasons are few');
       await refuse(t, INVALID, 'PUT', path, { body });
       const { active } = performance.eventLoopUtilization(started);
       longest = Math.min(active, performance.now() - before);

@@ -3,6 +3,7 @@ import t from 'tap';
 import { connect } from '../../src/db/connect.js';
 import { createLog, describeError } from '../../src/log.js';
 import { CONTOSO, startService } from '../helpers/service.js';
+import { exchange } from './wire.js';
 
 const lines: string[] = [];
 const log = createLog('debug', { write: (line) => lines.push(line) });
@@ -100,6 +101,25 @@ t.test(
       t.match(answered, [{ requestId: headers.get('ms-requestid'), correlationId: id, status }], target);
       t.equal(answered.length, 1);
     }
+    lines.length = 0;
+    const held = service.sql(
+      'select pg_sleep(0.4) from (select from customers where customer_id = $1 for update) as locked',
+      [customer.customerId],
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const put = `PUT ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.admin}\r\n`;
+    const { answers } = await exchange(
+      service.url,
+      `${put}Content-Type: application/json\r\nContent-Length: 14\r\n\r\n{"state":"on"}\0`,
+      { quietMilliseconds: 3000, later: { bytes: '\0\0', milliseconds: 100 } },
+    );
+    await held;
+    t.same(
+      lines.map((line) => JSON.parse(line)).flatMap(({ msg, requestId }) => (msg === 'answered' ? [requestId] : [])),
+      answers.map(({ headers }) => headers['ms-requestid']),
+      'what is no request has one line too, in however many pieces it comes',
+    );
+    t.match(answers, [{ status: 200 }, { status: 400 }]);
     const metrics = await service.registry.metrics();
     t.notMatch(metrics, customer.customerId);
     t.notMatch(metrics, CONTOSO);

@@ -25,6 +25,8 @@ export interface Pace {
   quietMilliseconds?: number;
   /** Sends byte by byte with this pause. */
   byteMilliseconds?: number;
+  /** Sends more on the same connection. */
+  later?: { bytes: string; milliseconds: number };
   /** Answers that have no body whatever their length says. */
   head?: boolean;
 }
@@ -70,7 +72,7 @@ async function trickle(socket: Socket, bytes: Buffer, pause: number): Promise<vo
 
 /** Sends bytes as they are on a connection of their own and collects what comes back. */
 export function exchange(url: string, bytes: string | Buffer, pace: Pace = {}): Promise<Exchange> {
-  const { quietMilliseconds = 250, byteMilliseconds, head = false } = pace;
+  const { quietMilliseconds = 250, byteMilliseconds, later, head = false } = pace;
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const started = Date.now();
@@ -102,6 +104,7 @@ export function exchange(url: string, bytes: string | Buffer, pace: Pace = {}): 
       const all = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
       if (byteMilliseconds === undefined) socket.write(all);
       else trickle(socket, all, byteMilliseconds);
+      if (later) setTimeout(() => socket.writable && socket.write(later.bytes), later.milliseconds);
     });
   });
 }
