@@ -5,7 +5,6 @@ import type { DatabaseHandle } from '../../db/connect.js';
 import type { PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
-import { compileEnum } from '../../http/casing.js';
 import type { TokenCodec } from '../../http/continuation-token.js';
 import { matches, parseIfMatch, quoted } from '../../http/etag.js';
 import { openPage, pagingQuery } from '../../http/page-tokens.js';
@@ -33,19 +32,9 @@ export interface PurchasePermissionOptions {
   now: () => Date;
 }
 
-const readResource = compileEnum(RESOURCES);
 const Customer = Type.Object({ customer: Uuid });
-const One = Type.Object({
-  customer: Uuid,
-  resource: Type.String({ ...PermissionResourceName, pattern: '^[A-Za-z]{1,40}$' }),
-});
+const One = Type.Object({ customer: Uuid, resource: PermissionResourceName });
 const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'ETag as read last.' })) });
-
-function resourceOf(text: string): PermissionResource {
-  const resource = readResource(text);
-  if (resource) return resource;
-  throw new ApiError('NotFound', { description: `There is no such permission. There are ${RESOURCES.join(' and ')}.` });
-}
 
 /** Tells of the switches of a committed write. */
 export function announce(events: Events, partnerId: string, customerId: string, result: SwitchResult): void {
@@ -97,7 +86,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     },
     async (request, reply) => {
       const customerId = lowerCaseUuid(request.params.customer);
-      const resource = resourceOf(request.params.resource);
+      const { resource } = request.params;
       const partnerId = request.caller.tenantId;
       const rows = await findPermissions(partnerId, customerId);
       if (!rows) throw new ApiError('CustomerNotFound');
@@ -145,7 +134,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     },
     async (request, reply) => {
       const customerId = lowerCaseUuid(request.params.customer);
-      const resource = resourceOf(request.params.resource);
+      const { resource } = request.params;
       const admit = request.body.state === 'on' ? () => app.limitSwitches(request) : undefined;
       const partnerId = request.caller.tenantId;
       return app.write(request, reply, partnerId, async (tx, act, commitWith) => {
@@ -184,7 +173,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     },
     async (request, reply) => {
       const customerId = lowerCaseUuid(request.params.customer);
-      const resource = resourceOf(request.params.resource);
+      const { resource } = request.params;
       const partnerId = request.caller.tenantId;
       return app.write(request, reply, partnerId, async (tx, act, commitWith) => {
         const ifMatch = request.headers['if-match'];
@@ -209,7 +198,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
     },
     async (request) => {
       const customerId = lowerCaseUuid(request.params.customer);
-      const resource = resourceOf(request.params.resource);
+      const { resource } = request.params;
       const partnerId = request.caller.tenantId;
       const verdict = await db.read(partnerId, (reading) =>
         checkEligibility(reading, rules, partnerId, customerId, resource, now()),
