@@ -163,7 +163,7 @@ function parse(name: SettingName, text: string): unknown {
 }
 
 /**
- * @param environment e.g. `process.env`; an empty variable counts as absent
+ * @param environment the variables of the process; an empty one counts as absent
  * @param flags values by setting name, as given on the command line
  * @param tokens whether tokens are taken or issued, so that issuers and the secret are needed
  * @throws ConfigError

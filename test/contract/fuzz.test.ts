@@ -216,15 +216,13 @@ t.test(
           body: json ? JSON.parse(payload) : undefined,
         });
         if (fault) throw new Error(fault);
-        // 503 is a busy machine's, not an input's; more than a few are counted below.
-        if (statusCode >= 500 && statusCode !== 503) throw new Error(`${statusCode} ${payload}`);
+        if (statusCode >= 500) throw new Error(`${statusCode} ${payload}`);
         if (!headers['ms-requestid'] || !headers['ms-correlationid']) throw new Error('an id is missing');
         if (statusCode >= 400 && LEAKS.test(payload)) throw new Error(`the inside shows: ${payload}`);
       }),
       { numRuns: RUNS, endOnFailure: true },
     );
     t.comment(JSON.stringify(counts));
-    t.ok((counts[503] ?? 0) < RUNS / 100, 'the service is there');
     const successes = Object.entries(counts).filter(([status]) => Number(status) < 300);
     t.ok(
       successes.reduce((sum, [, count]) => sum + count, 0) > RUNS / 20,
