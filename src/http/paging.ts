@@ -1,6 +1,3 @@
-import { ApiError } from '../errors/api-error.js';
-import { shown } from './shown.js';
-
 export interface WireLink {
   uri: string;
   method: 'GET';
@@ -73,28 +70,4 @@ export function armPage<Item>(page: ArmPage<Item>): { value: Item[]; nextLink?: 
   if (page.skipToken === undefined) return { value: [...page.value] };
   const text = queryText({ ...page.query, $skipToken: page.skipToken });
   return { value: [...page.value], nextLink: `${page.baseUrl}${page.path}?${text}` };
-}
-
-export interface SizeRule {
-  readonly default: number;
-  readonly max: number;
-  /** `size=0` is what the .NET SDK sends for the default. */
-  readonly zeroMeansDefault: boolean;
-}
-
-/**
- * A page size from its query text: decimal digits, 1 to `max`.
- *
- * @throws ApiError InvalidInput
- */
-export function parseSize(text: string | undefined, rule: SizeRule): number {
-  if (text === undefined) return rule.default;
-  const size = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-  if (size === 0 && rule.zeroMeansDefault) return rule.default;
-  if (size < 1 || size > rule.max) {
-    throw new ApiError('InvalidInput', {
-      description: `The size ${shown(text)} is not a number from 1 to ${rule.max}.`,
-    });
-  }
-  return size;
 }
