@@ -1,23 +1,13 @@
-interface CatalogueEntry {
-  /** HTTP status. */
-  readonly status: number;
-  /**
-   * `code` on the Partner Center face. Digits are documented ones
-   * (https://learn.microsoft.com/partner-center/developer/error-codes); those from 990000 up are this service's own.
-   */
-  readonly code: string;
-  /** `error.code` on the ARM face. */
-  readonly armCode: string;
-  /** The default sentence: what is wrong and what to do. */
-  readonly description: string;
-}
-
-function entry(status: number, code: string, armCode: string, description: string): CatalogueEntry {
-  return { status, code, armCode, description };
-}
+import { type CatalogueEntry, entry } from './entry.js';
+import { orderingErrors } from './ordering-errors.js';
+import { reservationErrors } from './reservation-errors.js';
+import { webhookErrors } from './webhook-errors.js';
 
 /** Every refusal of the service, by name. `docs/errors.md` lists exactly these; a test compares the two. */
 export const catalogue = {
+  ...orderingErrors,
+  ...reservationErrors,
+  ...webhookErrors,
   InvalidInput: entry(
     400,
     '2000',

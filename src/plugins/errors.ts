@@ -17,8 +17,8 @@ const MAX_REASONS = 20;
  */
 export function errorBody(face: Face, error: ApiError): object {
   if (face === 'arm') {
-    const details = error.data.map((message) => ({ code: error.armCode, message }));
-    return { error: { code: error.armCode, message: error.message, ...(details.length > 0 && { details }) } };
+    const { armCode: code, message, reasons } = error;
+    return { error: { code, message, ...(reasons.length > 0 && { details: reasons }) } };
   }
   if (face === 'identity') return { error: error.armCode, error_description: error.message };
   if (error.status === 429) return { statusCode: 429, message: error.message };

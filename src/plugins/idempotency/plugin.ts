@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
-import { ApiError } from '../../errors/api-error.js';
+import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
@@ -18,6 +18,12 @@ export interface Outcome {
   /** Absent: no body. */
   body?: unknown;
   /** Runs once after the commit, and not when the answer is replayed: for counters and log lines. */
+  committed?: () => void;
+}
+
+/** A refusal that leaves something written: it is committed, kept for repetitions and then thrown. */
+export interface RefusedOutcome {
+  refusal: ApiError;
   committed?: () => void;
 }
 
@@ -37,7 +43,7 @@ export interface Actor {
   applicationId: string | null;
 }
 
-export type Write = (tx: Tx, act: Act, commitWith: CommitWith) => Promise<Outcome>;
+export type Write = (tx: Tx, act: Act, commitWith: CommitWith) => Promise<Outcome | RefusedOutcome>;
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -49,10 +55,17 @@ declare module 'fastify' {
   }
 }
 
+interface StoredRefusal {
+  errorName: ErrorName;
+  description: string;
+  reasons: readonly Reason[];
+  armCode: string;
+}
+
 interface StoredReply {
   headers?: Readonly<Record<string, string>>;
   body?: unknown;
-  refusal?: { errorName: ErrorName; description: string; data: readonly string[]; armCode: string };
+  refusal?: StoredRefusal;
 }
 
 export interface IdempotencyOptions {
@@ -117,7 +130,12 @@ export const idempotency = fp<IdempotencyOptions>(
       };
     }
 
-    async function perform(request: FastifyRequest, partnerId: string, print: Buffer, work: Write): Promise<Outcome> {
+    async function perform(
+      request: FastifyRequest,
+      partnerId: string,
+      print: Buffer,
+      work: Write,
+    ): Promise<Outcome | RefusedOutcome> {
       const act: Act = {
         partnerId,
         actor: actorOf(request),
@@ -126,6 +144,11 @@ export const idempotency = fp<IdempotencyOptions>(
       };
       const outcome = await db.write(partnerId, async (tx, commitWith) => {
         const outcome = await work(tx, act, commitWith);
+        if ('refusal' in outcome) {
+          const { refusal } = outcome;
+          commitWith(insertLedgerRow(tx, ledgerRow(request, partnerId, print, refusal.status, storedRefusal(refusal))));
+          return outcome;
+        }
         const stored = {
           ...(outcome.headers && { headers: outcome.headers }),
           ...(outcome.body !== undefined && { body: outcome.body }),
@@ -137,18 +160,15 @@ export const idempotency = fp<IdempotencyOptions>(
       return outcome;
     }
 
+    function storedRefusal({ errorName, message: description, reasons, armCode, headers }: ApiError): StoredReply {
+      return { headers, refusal: { errorName, description, reasons, armCode } };
+    }
+
     /** Keeps a refusal for repetitions. When the id was answered meanwhile, that answer is the first one. */
     async function keepRefusal(request: FastifyRequest, partnerId: string, print: Buffer, refusal: ApiError) {
-      const { errorName, message: description, data, armCode, headers, status } = refusal;
       try {
         await db.write(partnerId, (tx) =>
-          insertLedgerRow(
-            tx,
-            ledgerRow(request, partnerId, print, status, {
-              headers,
-              refusal: { errorName, description, data, armCode },
-            }),
-          ),
+          insertLedgerRow(tx, ledgerRow(request, partnerId, print, refusal.status, storedRefusal(refusal))),
         );
       } catch (error) {
         if (classifyFailure(error) === 'conflict') return findReply(request, partnerId, print);
@@ -160,7 +180,12 @@ export const idempotency = fp<IdempotencyOptions>(
       return undefined;
     }
 
-    async function answer(request: FastifyRequest, partnerId: string, print: Buffer, work: Write): Promise<Outcome> {
+    async function answer(
+      request: FastifyRequest,
+      partnerId: string,
+      print: Buffer,
+      work: Write,
+    ): Promise<Outcome | RefusedOutcome> {
       if (request.requestIdSent) {
         const replayed = await findReply(request, partnerId, print);
         if (replayed) return replayed;
@@ -192,6 +217,7 @@ export const idempotency = fp<IdempotencyOptions>(
       running.add(runningKey);
       try {
         const outcome = await answer(request, partnerId, fingerprint(request), work);
+        if ('refusal' in outcome) throw outcome.refusal;
         reply.code(outcome.status).headers(outcome.headers ?? {});
         return outcome.body === undefined ? reply.send() : reply.send(outcome.body);
       } finally {

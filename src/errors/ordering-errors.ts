@@ -1,0 +1,12 @@
+import { entry } from './entry.js';
+
+/** Refusals of products, prices, agreements, carts and orders. */
+export const orderingErrors = {
+  OrderNotFound: entry(404, '20000', 'NotFound', 'There is no such order of this customer. Check the order id.'),
+  OrderNotWaiting: entry(
+    409,
+    '990301',
+    'Conflict',
+    'The order does not wait for a decision. Only a pending order can be approved or declined.',
+  ),
+} as const;

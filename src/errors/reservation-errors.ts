@@ -1,0 +1,48 @@
+import { entry } from './entry.js';
+
+/** Refusals of quotes, purchases, reservations, refunds, exchanges, guards and change requests. */
+export const reservationErrors = {
+  QuoteExpired: entry(
+    400,
+    '990302',
+    'BadRequest',
+    'Session timed out - Call CalculatePrice again and provide the new Reservation Order ID for purchase',
+  ),
+  PriceNotFound: entry(
+    400,
+    '990303',
+    'CalculatePriceFailed',
+    'There is no price for this SKU, location and term. Choose one that the catalogue lists.',
+  ),
+  PurchaseRefused: entry(403, '990304', 'Forbidden', 'The purchase is not allowed. details[] says why and what to do.'),
+  PartnerOnly: entry(
+    403,
+    '990305',
+    'Forbidden',
+    'Reservations bought under a subscription of a partner are exchanged, cancelled, renewed and rescoped by the partner. Ask the partner, or file a change request.',
+  ),
+  ReservationOrderNotFound: entry(
+    404,
+    '990306',
+    'ReservationOrderNotFound',
+    'There is no such reservation order. Check its id.',
+  ),
+  ReservationNotFound: entry(
+    404,
+    '990307',
+    'ReservationIdNotInReservationOrder',
+    'There is no such reservation in this reservation order. Check its id.',
+  ),
+  ReservationOrderIdAlreadyExists: entry(
+    409,
+    '990308',
+    'ReservationOrderIdAlreadyExists',
+    'Another purchase was made under this reservation order id. Call CalculatePrice again for a new one.',
+  ),
+  NotInThisState: entry(
+    409,
+    '990309',
+    'OperationCannotBePerformedInCurrentState',
+    'The reservation is in a state in which this cannot be done.',
+  ),
+} as const;

@@ -1,0 +1,2 @@
+/** Refusals of webhook registrations. */
+export const webhookErrors = {} as const;
