@@ -42,6 +42,48 @@ create table azure_subscriptions (
   version bigint not null,
   created_on timestamp with time zone not null
 );
+create table carts (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  cart_id uuid not null,
+  status text collate "C" not null,
+  lines jsonb not null,
+  checkout_result jsonb,
+  created_on timestamp with time zone not null,
+  last_modified_on timestamp with time zone not null,
+  last_modified_by text not null,
+  expires_on timestamp with time zone not null,
+  version bigint not null
+);
+create table change_requests (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  change_request_id uuid not null,
+  kind text collate "C" not null,
+  status text collate "C" not null,
+  reservation_order_id uuid not null,
+  reservation_id uuid not null,
+  request jsonb not null,
+  comment text,
+  outcome jsonb,
+  requested_by_id uuid,
+  requested_by text not null,
+  created_on timestamp with time zone not null,
+  decided_on timestamp with time zone,
+  decided_by text,
+  version bigint not null
+);
+create table customer_agreements (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  agreement_type text collate "C" not null,
+  agreement_id uuid not null,
+  template_id uuid not null,
+  date_agreed timestamp with time zone not null,
+  primary_contact jsonb not null,
+  accepted_by text not null,
+  created_on timestamp with time zone not null
+);
 create table customers (
   partner_id uuid not null,
   customer_id uuid not null,
@@ -84,6 +126,25 @@ create table groups (
   group_id uuid not null,
   display_name text not null
 );
+create table orders (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  order_id uuid not null,
+  kind text collate "C" not null,
+  origin text collate "C" not null,
+  status text collate "C" not null,
+  billing_cycle text collate "C" not null,
+  currency_code text collate "C" not null,
+  total_minor bigint not null,
+  lines jsonb not null,
+  bought_by_id uuid,
+  bought_by text not null,
+  created_on timestamp with time zone not null,
+  approval_expires_on timestamp with time zone,
+  decided_on timestamp with time zone,
+  decided_by text,
+  version bigint not null
+);
 create table partners (
   partner_id uuid not null,
   company_name text not null,
@@ -92,6 +153,23 @@ create table partners (
   mpn_id text collate "C",
   admin_agents_group_id uuid,
   created_on timestamp with time zone not null
+);
+create table price_books (
+  partner_id uuid not null,
+  version bigint not null,
+  currency_code text collate "C" not null,
+  entries jsonb not null,
+  changed_on timestamp with time zone not null,
+  changed_by text not null
+);
+create table purchase_guards (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  resource text collate "C" not null,
+  guards jsonb not null,
+  version bigint not null,
+  changed_on timestamp with time zone not null,
+  changed_by text not null
 );
 create table purchase_permissions (
   partner_id uuid not null,
@@ -105,6 +183,43 @@ create table purchase_permissions (
   changed_on timestamp with time zone not null,
   changed_by text not null
 );
+create table quotes (
+  partner_id uuid not null,
+  quote_id uuid not null,
+  customer_id uuid not null,
+  request jsonb not null,
+  price jsonb not null,
+  created_on timestamp with time zone not null,
+  created_by uuid,
+  expires_on timestamp with time zone not null
+);
+create table refund_sessions (
+  partner_id uuid not null,
+  session_id uuid not null,
+  customer_id uuid not null,
+  kind text collate "C" not null,
+  request jsonb not null,
+  result jsonb not null,
+  created_on timestamp with time zone not null,
+  expires_on timestamp with time zone not null
+);
+create table refunds (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  refund_id uuid not null,
+  kind text collate "C" not null,
+  reservation_order_id uuid not null,
+  reservation_id uuid not null,
+  quantity bigint not null,
+  currency_code text collate "C" not null,
+  refund_minor bigint not null,
+  fee_minor bigint not null,
+  cancelled_commitment_minor bigint not null,
+  limit_usd_minor bigint not null,
+  reason text,
+  created_on timestamp with time zone not null,
+  created_by text not null
+);
 create table request_ledger (
   partner_id uuid not null,
   request_id uuid not null,
@@ -112,6 +227,99 @@ create table request_ledger (
   status smallint not null,
   reply bytea not null,
   expires_on timestamp with time zone not null
+);
+create table reservation_orders (
+  partner_id uuid not null,
+  reservation_order_id uuid not null,
+  customer_id uuid not null,
+  order_id uuid not null,
+  line_number integer not null,
+  origin text collate "C" not null,
+  display_name text not null,
+  reserved_resource_type text collate "C" not null,
+  sku_name text not null,
+  location text collate "C" not null,
+  term text collate "C" not null,
+  billing_plan text collate "C" not null,
+  original_quantity bigint not null,
+  billing_subscription_id uuid not null,
+  provisioning_state text collate "C" not null,
+  currency_code text collate "C" not null,
+  unit_minor bigint not null,
+  total_minor bigint not null,
+  retail_unit_price numeric not null,
+  price_book_version bigint not null,
+  payments jsonb not null,
+  requested_on timestamp with time zone not null,
+  created_on timestamp with time zone not null,
+  benefit_start_on timestamp with time zone not null,
+  expires_on timestamp with time zone not null,
+  review_on timestamp with time zone,
+  bought_by_id uuid,
+  bought_by text not null,
+  owner_ids uuid[] not null,
+  version bigint not null
+);
+create table reservation_revisions (
+  partner_id uuid not null,
+  reservation_order_id uuid not null,
+  reservation_id uuid not null,
+  version bigint not null,
+  customer_id uuid not null,
+  content jsonb not null,
+  changed_on timestamp with time zone not null,
+  changed_by text not null
+);
+create table reservations (
+  partner_id uuid not null,
+  reservation_order_id uuid not null,
+  reservation_id uuid not null,
+  customer_id uuid not null,
+  display_name text not null,
+  sku_name text not null,
+  location text collate "C" not null,
+  reserved_resource_type text collate "C" not null,
+  quantity bigint not null,
+  provisioning_state text collate "C" not null,
+  applied_scope_type text collate "C" not null,
+  applied_scope text,
+  applied_scope_tenant_id uuid,
+  applied_scope_name text,
+  instance_flexibility text collate "C" not null,
+  renew boolean not null,
+  renew_properties jsonb,
+  renew_source uuid,
+  renew_destination uuid,
+  archived boolean not null,
+  review_on timestamp with time zone,
+  effective_on timestamp with time zone not null,
+  expires_on timestamp with time zone not null,
+  purchased_on timestamp with time zone not null,
+  updated_on timestamp with time zone not null,
+  split_source uuid,
+  split_destinations uuid[] not null,
+  merge_sources uuid[] not null,
+  merge_destination uuid,
+  swap_source uuid,
+  swap_destination uuid,
+  version bigint not null
+);
+create table retail_prices (
+  partner_id uuid not null,
+  currency_code text collate "C" not null,
+  reserved_resource_type text collate "C" not null,
+  location text collate "C" not null,
+  sku_key text collate "C" not null,
+  term text collate "C" not null,
+  effective_on timestamp with time zone not null,
+  arm_sku_name text not null,
+  unit_price numeric not null,
+  product_id text collate "C" not null,
+  sku_id text collate "C" not null,
+  meter_id text collate "C" not null,
+  product_name text not null,
+  sku_name text not null,
+  service_name text not null
 );
 create table role_assignments (
   partner_id uuid not null,
@@ -185,6 +393,37 @@ create table users (
   created_on timestamp with time zone not null,
   deleted_on timestamp with time zone
 );
+create table webhook_events (
+  partner_id uuid not null,
+  customer_id uuid not null,
+  event_id uuid not null,
+  event_name text collate "C" not null,
+  payload jsonb not null,
+  correlation_id uuid not null,
+  status text collate "C" not null,
+  attempts integer not null,
+  next_attempt_on timestamp with time zone not null,
+  results jsonb not null,
+  occurred_on timestamp with time zone not null
+);
+create table webhook_keys (
+  partner_id uuid not null,
+  key_id uuid not null,
+  certificate text not null,
+  sealed_key bytea not null,
+  created_on timestamp with time zone not null,
+  expires_on timestamp with time zone not null
+);
+create table webhook_registrations (
+  partner_id uuid not null,
+  subscriber_id uuid not null,
+  webhook_url text not null,
+  webhook_events text[] not null,
+  signature_to_ms_signature_header boolean not null,
+  version bigint not null,
+  changed_on timestamp with time zone not null,
+  changed_by text not null
+);
 
 -- constraints
 alter table activity_log add constraint activity_log_pk PRIMARY KEY (partner_id, customer_id, seq);
@@ -196,6 +435,15 @@ alter table azure_subscriptions add constraint azure_subscriptions_customer_fk F
 alter table azure_subscriptions add constraint azure_subscriptions_plan_fk FOREIGN KEY (partner_id, customer_id, subscription_id) REFERENCES subscriptions(partner_id, customer_id, subscription_id);
 alter table azure_subscriptions add constraint azure_subscriptions_state_ck CHECK ((arm_state = ANY (ARRAY['Enabled'::text, 'Warned'::text, 'PastDue'::text, 'Disabled'::text, 'Deleted'::text])));
 alter table azure_subscriptions add constraint azure_subscriptions_status_ck CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text])));
+alter table carts add constraint carts_pk PRIMARY KEY (partner_id, customer_id, cart_id);
+alter table carts add constraint carts_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
+alter table carts add constraint carts_status_ck CHECK ((status = ANY (ARRAY['Active'::text, 'Ordered'::text])));
+alter table change_requests add constraint change_requests_pk PRIMARY KEY (partner_id, customer_id, change_request_id);
+alter table change_requests add constraint change_requests_reservation_fk FOREIGN KEY (partner_id, reservation_order_id, reservation_id) REFERENCES reservations(partner_id, reservation_order_id, reservation_id);
+alter table change_requests add constraint change_requests_kind_ck CHECK ((kind = ANY (ARRAY['exchange'::text, 'cancel'::text, 'renew'::text, 'scope'::text])));
+alter table change_requests add constraint change_requests_status_ck CHECK ((status = ANY (ARRAY['open'::text, 'approved'::text, 'declined'::text])));
+alter table customer_agreements add constraint customer_agreements_pk PRIMARY KEY (partner_id, customer_id, agreement_type, agreement_id);
+alter table customer_agreements add constraint customer_agreements_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
 alter table customers add constraint customers_pk PRIMARY KEY (partner_id, customer_id);
 alter table customers add constraint customers_partner_fk FOREIGN KEY (partner_id) REFERENCES partners(partner_id);
 alter table customers add constraint customers_not_partner_ck CHECK ((customer_id <> partner_id));
@@ -206,13 +454,47 @@ alter table group_members add constraint group_members_pk PRIMARY KEY (partner_i
 alter table group_members add constraint group_members_group_fk FOREIGN KEY (partner_id, customer_id, group_id) REFERENCES groups(partner_id, customer_id, group_id);
 alter table groups add constraint groups_pk PRIMARY KEY (partner_id, customer_id, group_id);
 alter table groups add constraint groups_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
+alter table orders add constraint orders_pk PRIMARY KEY (partner_id, customer_id, order_id);
+alter table orders add constraint orders_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
+alter table orders add constraint orders_kind_ck CHECK ((kind = ANY (ARRAY['subscription'::text, 'reservation'::text, 'mixed'::text])));
+alter table orders add constraint orders_origin_ck CHECK ((origin = ANY (ARRAY['partner'::text, 'customer'::text])));
+alter table orders add constraint orders_pending_ck CHECK (((status = 'pending'::text) = (approval_expires_on IS NOT NULL)));
+alter table orders add constraint orders_status_ck CHECK ((status = ANY (ARRAY['completed'::text, 'pending'::text, 'cancelled'::text])));
 alter table partners add constraint partners_pk PRIMARY KEY (partner_id);
+alter table price_books add constraint price_books_pk PRIMARY KEY (partner_id, version);
+alter table price_books add constraint price_books_partner_fk FOREIGN KEY (partner_id) REFERENCES partners(partner_id);
+alter table purchase_guards add constraint purchase_guards_pk PRIMARY KEY (partner_id, customer_id, resource);
+alter table purchase_guards add constraint purchase_guards_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
+alter table purchase_guards add constraint purchase_guards_resource_ck CHECK ((resource = ANY (ARRAY['AzureReservedInstances'::text, 'AzureSavingsPlan'::text])));
 alter table purchase_permissions add constraint purchase_permissions_pk PRIMARY KEY (partner_id, customer_id, resource);
 alter table purchase_permissions add constraint purchase_permissions_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
 alter table purchase_permissions add constraint purchase_permissions_effective_ck CHECK (((state = 'on'::text) OR (NOT effective)));
 alter table purchase_permissions add constraint purchase_permissions_resource_ck CHECK ((resource = ANY (ARRAY['AzureReservedInstances'::text, 'AzureSavingsPlan'::text])));
 alter table purchase_permissions add constraint purchase_permissions_state_ck CHECK ((state = ANY (ARRAY['on'::text, 'off'::text])));
+alter table quotes add constraint quotes_pk PRIMARY KEY (partner_id, quote_id);
+alter table quotes add constraint quotes_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
+alter table refund_sessions add constraint refund_sessions_pk PRIMARY KEY (partner_id, session_id);
+alter table refund_sessions add constraint refund_sessions_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
+alter table refund_sessions add constraint refund_sessions_kind_ck CHECK ((kind = ANY (ARRAY['refund'::text, 'exchange'::text])));
+alter table refunds add constraint refunds_pk PRIMARY KEY (partner_id, customer_id, refund_id);
+alter table refunds add constraint refunds_order_fk FOREIGN KEY (partner_id, reservation_order_id) REFERENCES reservation_orders(partner_id, reservation_order_id);
+alter table refunds add constraint refunds_kind_ck CHECK ((kind = ANY (ARRAY['return'::text, 'exchange'::text])));
 alter table request_ledger add constraint request_ledger_pk PRIMARY KEY (partner_id, request_id);
+alter table reservation_orders add constraint reservation_orders_pk PRIMARY KEY (partner_id, reservation_order_id);
+alter table reservation_orders add constraint reservation_orders_order_fk FOREIGN KEY (partner_id, customer_id, order_id) REFERENCES orders(partner_id, customer_id, order_id);
+alter table reservation_orders add constraint reservation_orders_origin_ck CHECK ((origin = ANY (ARRAY['partner'::text, 'customer'::text])));
+alter table reservation_orders add constraint reservation_orders_plan_ck CHECK ((billing_plan = ANY (ARRAY['Upfront'::text, 'Monthly'::text])));
+alter table reservation_orders add constraint reservation_orders_total_ck CHECK ((total_minor = (unit_minor * original_quantity)));
+alter table reservation_revisions add constraint reservation_revisions_pk PRIMARY KEY (partner_id, reservation_order_id, reservation_id, version);
+alter table reservation_revisions add constraint reservation_revisions_of_fk FOREIGN KEY (partner_id, reservation_order_id, reservation_id) REFERENCES reservations(partner_id, reservation_order_id, reservation_id);
+alter table reservations add constraint reservations_pk PRIMARY KEY (partner_id, reservation_order_id, reservation_id);
+alter table reservations add constraint reservations_order_fk FOREIGN KEY (partner_id, reservation_order_id) REFERENCES reservation_orders(partner_id, reservation_order_id);
+alter table reservations add constraint reservations_flexibility_ck CHECK ((instance_flexibility = ANY (ARRAY['On'::text, 'Off'::text])));
+alter table reservations add constraint reservations_quantity_ck CHECK ((quantity > 0));
+alter table reservations add constraint reservations_scope_ck CHECK ((applied_scope_type = ANY (ARRAY['Single'::text, 'Shared'::text, 'ManagementGroup'::text])));
+alter table retail_prices add constraint retail_prices_pk PRIMARY KEY (partner_id, currency_code, reserved_resource_type, location, sku_key, term, effective_on);
+alter table retail_prices add constraint retail_prices_price_ck CHECK ((unit_price >= (0)::numeric));
+alter table retail_prices add constraint retail_prices_term_ck CHECK ((term = ANY (ARRAY['P1Y'::text, 'P3Y'::text, 'P5Y'::text])));
 alter table role_assignments add constraint role_assignments_pk PRIMARY KEY (partner_id, customer_id, role_assignment_id);
 alter table role_assignments add constraint role_assignments_customer_fk FOREIGN KEY (partner_id, customer_id) REFERENCES customers(partner_id, customer_id);
 alter table role_assignments add constraint role_assignments_level_ck CHECK ((scope_level = ANY (ARRAY['root'::text, 'management_group'::text, 'subscription'::text, 'resource_group'::text, 'resource'::text])));
@@ -230,24 +512,46 @@ alter table users add constraint users_customer_fk FOREIGN KEY (partner_id, cust
 alter table users add constraint users_domain_type_ck CHECK ((user_domain_type = ANY (ARRAY['none'::text, 'managed'::text, 'federated'::text])));
 alter table users add constraint users_state_ck CHECK ((account_state = ANY (ARRAY['active'::text, 'inactive'::text])));
 alter table users add constraint users_type_ck CHECK ((user_type = ANY (ARRAY['member'::text, 'guest'::text])));
+alter table webhook_events add constraint webhook_events_pk PRIMARY KEY (partner_id, customer_id, event_id);
+alter table webhook_events add constraint webhook_events_status_ck CHECK ((status = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text])));
+alter table webhook_keys add constraint webhook_keys_pk PRIMARY KEY (partner_id, key_id);
+alter table webhook_registrations add constraint webhook_registrations_pk PRIMARY KEY (partner_id);
+alter table webhook_registrations add constraint webhook_registrations_partner_fk FOREIGN KEY (partner_id) REFERENCES partners(partner_id);
 
 -- indexes
 CREATE INDEX activity_log_by_customer ON public.activity_log USING btree (partner_id, customer_id, occurred_on, entry_id);
 CREATE UNIQUE INDEX activity_log_by_time ON public.activity_log USING btree (partner_id, occurred_on, entry_id);
 CREATE INDEX azure_subscriptions_by_customer ON public.azure_subscriptions USING btree (partner_id, customer_id, azure_subscription_id);
+CREATE INDEX change_requests_by_time ON public.change_requests USING btree (partner_id, customer_id, created_on, change_request_id);
 CREATE UNIQUE INDEX customers_by_domain ON public.customers USING btree (partner_id, domain) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_name ON public.customers USING btree (partner_id, company_name_key, customer_id) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_tenant ON public.customers USING btree (customer_id);
+CREATE INDEX orders_by_time ON public.orders USING btree (partner_id, customer_id, created_on, order_id);
+CREATE INDEX orders_waiting ON public.orders USING btree (partner_id, approval_expires_on) WHERE (status = 'pending'::text);
 CREATE INDEX purchase_permissions_ending ON public.purchase_permissions USING btree (partner_id, effective_until) WHERE ((effective_until IS NOT NULL) AND effective);
+CREATE INDEX quotes_by_expiry ON public.quotes USING btree (partner_id, expires_on);
+CREATE INDEX refund_sessions_by_expiry ON public.refund_sessions USING btree (partner_id, expires_on);
+CREATE INDEX refunds_by_time ON public.refunds USING btree (partner_id, customer_id, created_on);
 CREATE INDEX request_ledger_by_expiry ON public.request_ledger USING btree (partner_id, expires_on);
+CREATE INDEX reservation_orders_by_customer ON public.reservation_orders USING btree (partner_id, customer_id, created_on, reservation_order_id);
+CREATE INDEX reservations_by_customer ON public.reservations USING btree (partner_id, customer_id, reservation_order_id, reservation_id);
+CREATE INDEX retail_prices_by_product ON public.retail_prices USING btree (partner_id, product_id, sku_id);
 CREATE UNIQUE INDEX role_assignments_one ON public.role_assignments USING btree (partner_id, customer_id, scope_key, role_definition_id, principal_id, assignment_state);
 CREATE UNIQUE INDEX users_by_upn ON public.users USING btree (partner_id, customer_id, upn_key) WHERE (deleted_on IS NULL);
+CREATE INDEX webhook_events_by_correlation ON public.webhook_events USING btree (partner_id, correlation_id);
+CREATE INDEX webhook_events_waiting ON public.webhook_events USING btree (partner_id, next_attempt_on) WHERE (status = 'waiting'::text);
 
 -- row-level security
 alter table activity_log enable row level security;
 alter table activity_log force row level security;
 alter table azure_subscriptions enable row level security;
 alter table azure_subscriptions force row level security;
+alter table carts enable row level security;
+alter table carts force row level security;
+alter table change_requests enable row level security;
+alter table change_requests force row level security;
+alter table customer_agreements enable row level security;
+alter table customer_agreements force row level security;
 alter table customers enable row level security;
 alter table customers force row level security;
 alter table deny_assignments enable row level security;
@@ -256,24 +560,59 @@ alter table group_members enable row level security;
 alter table group_members force row level security;
 alter table groups enable row level security;
 alter table groups force row level security;
+alter table orders enable row level security;
+alter table orders force row level security;
 alter table partners enable row level security;
 alter table partners force row level security;
+alter table price_books enable row level security;
+alter table price_books force row level security;
+alter table purchase_guards enable row level security;
+alter table purchase_guards force row level security;
 alter table purchase_permissions enable row level security;
 alter table purchase_permissions force row level security;
+alter table quotes enable row level security;
+alter table quotes force row level security;
+alter table refund_sessions enable row level security;
+alter table refund_sessions force row level security;
+alter table refunds enable row level security;
+alter table refunds force row level security;
 alter table request_ledger enable row level security;
 alter table request_ledger force row level security;
+alter table reservation_orders enable row level security;
+alter table reservation_orders force row level security;
+alter table reservation_revisions enable row level security;
+alter table reservation_revisions force row level security;
+alter table reservations enable row level security;
+alter table reservations force row level security;
+alter table retail_prices enable row level security;
+alter table retail_prices force row level security;
 alter table role_assignments enable row level security;
 alter table role_assignments force row level security;
 alter table subscriptions enable row level security;
 alter table subscriptions force row level security;
 alter table users enable row level security;
 alter table users force row level security;
+alter table webhook_events enable row level security;
+alter table webhook_events force row level security;
+alter table webhook_keys enable row level security;
+alter table webhook_keys force row level security;
+alter table webhook_registrations enable row level security;
+alter table webhook_registrations force row level security;
 
 -- policies
 create policy activity_log_of_partner on activity_log as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy azure_subscriptions_of_partner on azure_subscriptions as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy carts_of_partner on carts as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy change_requests_of_partner on change_requests as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy customer_agreements_of_partner on customer_agreements as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy customers_of_partner on customers as permissive for all to public
@@ -290,15 +629,45 @@ create policy group_members_of_partner on group_members as permissive for all to
 create policy groups_of_partner on groups as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy orders_of_partner on orders as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy partners_of_partner on partners as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy partners_of_watch on partners as permissive for select to public
   using (current_setting('app.watch'::text, true) = 'on'::text);
+create policy price_books_of_partner on price_books as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy purchase_guards_of_partner on purchase_guards as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy purchase_permissions_of_partner on purchase_permissions as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy quotes_of_partner on quotes as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy refund_sessions_of_partner on refund_sessions as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy refunds_of_partner on refunds as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy request_ledger_of_partner on request_ledger as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy reservation_orders_of_partner on reservation_orders as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy reservation_revisions_of_partner on reservation_revisions as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy reservations_of_partner on reservations as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy retail_prices_of_partner on retail_prices as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy role_assignments_of_partner on role_assignments as permissive for all to public
@@ -310,18 +679,43 @@ create policy subscriptions_of_partner on subscriptions as permissive for all to
 create policy users_of_partner on users as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy webhook_events_of_partner on webhook_events as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy webhook_keys_of_partner on webhook_keys as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy webhook_registrations_of_partner on webhook_registrations as permissive for all to public
+  using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
+  with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 
 -- grants
 grant insert, select on activity_log to customer_permissions_app;
 grant insert, select, update on azure_subscriptions to customer_permissions_app;
+grant insert, select, update on carts to customer_permissions_app;
+grant insert, select, update on change_requests to customer_permissions_app;
+grant insert, select on customer_agreements to customer_permissions_app;
 grant insert, select, update on customers to customer_permissions_app;
 grant delete, insert, select, update on deny_assignments to customer_permissions_app;
 grant delete, insert, select, update on group_members to customer_permissions_app;
 grant delete, insert, select, update on groups to customer_permissions_app;
 grant select on kysely_migration to customer_permissions_app;
+grant insert, select, update on orders to customer_permissions_app;
 grant insert, select, update on partners to customer_permissions_app;
+grant insert, select on price_books to customer_permissions_app;
+grant insert, select, update on purchase_guards to customer_permissions_app;
 grant insert, select, update on purchase_permissions to customer_permissions_app;
+grant delete, insert, select on quotes to customer_permissions_app;
+grant delete, insert, select on refund_sessions to customer_permissions_app;
+grant insert, select on refunds to customer_permissions_app;
 grant delete, insert, select on request_ledger to customer_permissions_app;
+grant insert, select, update on reservation_orders to customer_permissions_app;
+grant insert, select on reservation_revisions to customer_permissions_app;
+grant insert, select, update on reservations to customer_permissions_app;
+grant insert, select, update on retail_prices to customer_permissions_app;
 grant delete, insert, select, update on role_assignments to customer_permissions_app;
 grant insert, select, update on subscriptions to customer_permissions_app;
 grant insert, select, update on users to customer_permissions_app;
+grant delete, insert, select, update on webhook_events to customer_permissions_app;
+grant insert, select on webhook_keys to customer_permissions_app;
+grant insert, select, update on webhook_registrations to customer_permissions_app;

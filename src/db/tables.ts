@@ -1,9 +1,9 @@
-import type { ColumnType } from 'kysely';
+import type { Fixed, Json, PermissionResource } from './column-types.js';
+import type { PurchaseTables } from './purchase-tables.js';
 
-/** Set when the row is made, never again. */
-type Fixed<T> = ColumnType<T, T, never>;
-/** jsonb: parsed when read, JSON text when written. */
-type Json<T> = ColumnType<T, string, string>;
+export type { BillingPlan, Origin, PermissionResource, Term } from './column-types.js';
+export type * from './purchase-tables.js';
+export type * from './reservation-tables.js';
 
 export interface PartnersTable {
   partner_id: Fixed<string>;
@@ -216,8 +216,6 @@ export interface DenyAssignmentsTable {
   everyone: boolean;
 }
 
-export type PermissionResource = 'AzureReservedInstances' | 'AzureSavingsPlan';
-
 export interface PurchasePermissionsTable {
   partner_id: Fixed<string>;
   customer_id: Fixed<string>;
@@ -270,7 +268,7 @@ export interface RequestLedgerTable {
   expires_on: Fixed<Date>;
 }
 
-export interface Database {
+export interface Database extends PurchaseTables {
   partners: PartnersTable;
   customers: CustomersTable;
   users: UsersTable;

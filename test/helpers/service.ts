@@ -42,6 +42,25 @@ export interface NewCustomer {
   name?: string;
 }
 
+export interface NewPrice {
+  /** Default: contoso. */
+  partnerId?: string;
+  /** Default: VirtualMachines. */
+  reservedResourceType?: string;
+  /** Default: Standard_D2s_v5. */
+  skuName?: string;
+  /** Default: westeurope. */
+  location?: string;
+  /** Default: P1Y. */
+  term?: 'P1Y' | 'P3Y' | 'P5Y';
+  /** Decimal text, one unit for the whole term. Default: 600. */
+  unitPrice?: string;
+  /** Default: USD. */
+  currencyCode?: string;
+  /** Default: 2026-01-01. */
+  effectiveOn?: string;
+}
+
 export interface MadeCustomer {
   partnerId: string;
   customerId: string;
@@ -75,6 +94,8 @@ export interface Service {
     customerUser(tenantId: string, upn: string): Promise<string>;
   };
   newCustomer(options?: NewCustomer): Promise<MadeCustomer>;
+  /** Puts a retail price of a virtual machine reservation in force. */
+  newPrice(options?: NewPrice): Promise<Required<NewPrice>>;
   /** As the superuser: row-level security does not apply. */
   sql<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
   urls: { app: string; owner: string; superuser: string };
@@ -166,6 +187,7 @@ export async function startService(
     sql,
     urls: { app: database.appUrl, owner: database.ownerUrl, superuser: database.superuserUrl },
     newCustomer: (options) => makeCustomer(sql, options),
+    newPrice: (options) => makePrice(sql, options),
     async request(method, path, { token = tokens.admin, body, headers = {} } = {}) {
       const response = await fetch(`${url}${path}`, {
         method,
@@ -252,6 +274,36 @@ async function makeCustomer(sql: Service['sql'], options: NewCustomer = {}): Pro
       OWNER_ROLE,
       made.ownerId,
       ADMIN_AGENTS[partnerId],
+    ],
+  );
+  return made;
+}
+
+async function makePrice(sql: Service['sql'], options: NewPrice = {}): Promise<Required<NewPrice>> {
+  const made = {
+    partnerId: CONTOSO,
+    reservedResourceType: 'VirtualMachines',
+    skuName: 'Standard_D2s_v5',
+    location: 'westeurope',
+    term: 'P1Y' as const,
+    unitPrice: '600',
+    currencyCode: 'USD',
+    effectiveOn: '2026-01-01T00:00:00Z',
+    ...options,
+  };
+  await sql(
+    `insert into retail_prices values ($1, $2, $3, $4, lower($5), $6, $7, $5, $8, 'DZH318Z0BQ35', $9, gen_random_uuid(),
+       'Virtual Machines Dsv5 Series', $5, 'Virtual Machines')`,
+    [
+      made.partnerId,
+      made.currencyCode,
+      made.reservedResourceType,
+      made.location,
+      made.skuName,
+      made.term,
+      made.effectiveOn,
+      made.unitPrice,
+      made.skuName.replace(/\W|_/g, '').slice(-6).toUpperCase(),
     ],
   );
   return made;
