@@ -1,8 +1,8 @@
 /**
  * Operation types of the audit API that this service writes, with the label the activity log shows
  * (https://learn.microsoft.com/partner-center/developer/auditing-resources). The two labels of a permission switch are
- * those of https://learn.microsoft.com/partner-center/customers/give-customers-permission; role assignments have no
- * published type and get their own.
+ * those of https://learn.microsoft.com/partner-center/customers/give-customers-permission; role assignments, reservations
+ * and change requests have no published type and get their own.
  */
 export const OPERATIONS = {
   add_customer: 'Add Customer',
@@ -17,6 +17,15 @@ export const OPERATIONS = {
   add_user_member: 'Add User Member',
   remove_user_member: 'Remove User Member',
   update_subscription: 'Update Subscription',
+  create_agreement: 'Create Agreement',
+  create_order: 'Create Order',
+  update_order: 'Update Order',
+  create_azure_entitlement: 'Create Azure Entitlement',
+  update_reservation: 'Update Reservation',
+  return_reservation: 'Return Reservation',
+  exchange_reservation: 'Exchange Reservation',
+  create_change_request: 'Create Change Request',
+  update_change_request: 'Update Change Request',
   create_role_assignment: 'Create Role Assignment',
   update_role_assignment: 'Update Role Assignment',
   delete_role_assignment: 'Delete Role Assignment',
@@ -32,6 +41,10 @@ export type ResourceType =
   | 'customer_user'
   | 'subscription'
   | 'azure_entitlement'
+  | 'agreement'
+  | 'order'
+  | 'reservation'
+  | 'change_request'
   | 'partner_customer_relationship'
   | 'customer_directory_role'
   | 'role_assignment'

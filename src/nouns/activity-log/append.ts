@@ -81,8 +81,10 @@ export function appendEntries(
   now: Date,
   entries: readonly NewEntry[],
   commitWith: CommitWith,
-): void {
-  if (entries.length === 0) return;
-  commitWith(insertLogEntries(tx, chainEntries(act, customer, now, entries)));
+): LogRow[] {
+  if (entries.length === 0) return [];
+  const rows = chainEntries(act, customer, now, entries);
+  commitWith(insertLogEntries(tx, rows));
   commitWith(updateLogHead(tx, act.partnerId, customer));
+  return rows;
 }

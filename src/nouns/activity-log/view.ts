@@ -24,7 +24,9 @@ const TICKS_PER_MILLISECOND = 10_000n;
  * `{partner}_{customer}_{resource}_{operation type without underscores}_{.NET ticks}`. Entries are timed in
  * milliseconds; the four digits below hold the end of seq, so that two entries in one millisecond have two ids.
  */
-export function auditRecordId(row: EntryRow): string {
+export function auditRecordId(
+  row: Pick<EntryRow, 'occurred_on' | 'seq' | 'operation_type' | 'partner_id' | 'customer_id' | 'resource_id'>,
+): string {
   const time = BigInt(row.occurred_on.getTime()) * TICKS_PER_MILLISECOND;
   const ticks = TICKS_BEFORE_1970 + time + (BigInt(row.seq) % TICKS_PER_MILLISECOND);
   const operation = row.operation_type.replaceAll('_', '');

@@ -7,6 +7,7 @@ import type { Events } from '../../events.js';
 import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
 import { PERMISSION_ACTIONS } from '../activity-log/actions.js';
 import { appendEntries, type NewEntry, SYSTEM } from '../activity-log/append.js';
+import { enqueueEvents } from '../webhooks/outbox.js';
 import { decide, type Facts, failingReasons, type PurchaserRole, type Verdict } from './decide.js';
 import { loadFacts } from './facts-queries.js';
 import { BUYER_ROLE_IDS } from './purchaser-roles.js';
@@ -138,7 +139,25 @@ export async function switchPermissions(
       customizedData: turnedOff.map((resource) => ({ key: 'Permission', value: resource })),
     });
   }
-  appendEntries(tx, act, customer, now, entries, commitWith);
+  const logged = appendEntries(tx, act, customer, now, entries, commitWith);
+  enqueueEvents(
+    tx,
+    act,
+    customerId,
+    now,
+    logged.map((entry) => ({
+      name: 'self-serve-policy-switched',
+      resourceUri: `/v1/SelfServePolicy/${policyId(act.partnerId, customerId)}`,
+      resourceName: 'SelfServePolicy',
+      entry,
+      details: {
+        CustomerId: customerId,
+        Direction: entry.action === PERMISSION_ACTIONS.on ? 'on' : 'off',
+        Permissions: [...(entry.action === PERMISSION_ACTIONS.on ? turnedOn : turnedOff)],
+      },
+    })),
+    commitWith,
+  );
   return { before, after, turnedOn, turnedOff };
 }
 
@@ -200,7 +219,21 @@ export async function reevaluate(
       evidence: { [row.resource]: verdict.checks },
     });
   }
-  appendEntries(tx, act, customer, now, entries, commitWith);
+  const logged = appendEntries(tx, act, customer, now, entries, commitWith);
+  enqueueEvents(
+    tx,
+    act,
+    customer.customer_id,
+    now,
+    logged.map((entry, index) => ({
+      name: changes[index]?.effective ? 'self-serve-policy-restored' : 'self-serve-policy-lapsed',
+      resourceUri: `/v1/SelfServePolicy/${policyId(act.partnerId, customer.customer_id)}`,
+      resourceName: 'SelfServePolicy',
+      entry,
+      details: { CustomerId: customer.customer_id, Permission: changes[index]?.resource },
+    })),
+    commitWith,
+  );
   return changes;
 }
 
