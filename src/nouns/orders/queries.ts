@@ -1,0 +1,45 @@
+import type { Selectable } from 'kysely';
+import { insertOnce } from '../../db/compile-once.js';
+import type { Reading, Tx } from '../../db/connect.js';
+import type { OrdersTable } from '../../db/tables.js';
+
+export type OrderRow = Selectable<OrdersTable>;
+
+const insert = insertOnce('orders', [
+  'partner_id',
+  'customer_id',
+  'order_id',
+  'kind',
+  'origin',
+  'status',
+  'billing_cycle',
+  'currency_code',
+  'total_minor',
+  'lines',
+  'bought_by_id',
+  'bought_by',
+  'created_on',
+  'approval_expires_on',
+  'decided_on',
+  'decided_by',
+  'version',
+]);
+
+export async function insertOrder(tx: Tx, row: OrderRow): Promise<void> {
+  await insert(tx, { ...row, lines: JSON.stringify(row.lines) });
+}
+
+export async function findOrder(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  orderId: string,
+): Promise<OrderRow | undefined> {
+  return db
+    .selectFrom('orders')
+    .selectAll()
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('order_id', '=', orderId)
+    .executeTakeFirst();
+}
