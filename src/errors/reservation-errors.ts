@@ -6,7 +6,7 @@ export const reservationErrors = {
     400,
     '990302',
     'BadRequest',
-    'Session timed out - Call CalculatePrice again and provide the new Reservation Order ID for purchase',
+    'Session timed out - Call CalculatePrice again and provide the new Reservation Order ID for purchase.',
   ),
   PriceNotFound: entry(
     400,
