@@ -22,6 +22,8 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { priceBook } from './nouns/prices/routes.js';
+import * as priceSchemas from './nouns/prices/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
@@ -133,6 +135,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(userSchemas),
     ...Object.values(permissionSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(activityLogSchemas),
   ]) {
@@ -150,6 +153,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);

@@ -9,6 +9,12 @@ export const orderingErrors = {
     'Conflict',
     'The order does not wait for a decision. Only a pending order can be approved or declined.',
   ),
+  PriceBookVersionNotFound: entry(
+    404,
+    '990102',
+    'NotFound',
+    'There is no such version of the price book. List the versions.',
+  ),
   TotalTooLarge: entry(
     400,
     '990101',
