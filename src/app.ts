@@ -24,6 +24,8 @@ import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
 import { priceBook } from './nouns/prices/routes.js';
 import * as priceSchemas from './nouns/prices/schemas.js';
+import { products } from './nouns/products/routes.js';
+import * as productSchemas from './nouns/products/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
@@ -135,6 +137,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(userSchemas),
     ...Object.values(permissionSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(productSchemas),
     ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(activityLogSchemas),
@@ -153,6 +156,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(products, permissions);
   await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(activityLog, permissions);

@@ -9,6 +9,32 @@ export const orderingErrors = {
     'Conflict',
     'The order does not wait for a decision. Only a pending order can be approved or declined.',
   ),
+  ProductNotFound: entry(404, '400013', 'NotFound', 'There is no such product in this country. Check the product id.'),
+  SkuNotFound: entry(404, '400018', 'NotFound', 'The product has no such SKU. List the SKUs of the product.'),
+  AvailabilityNotFound: entry(
+    404,
+    '400019',
+    'NotFound',
+    'The SKU has no such availability. List the availabilities of the SKU.',
+  ),
+  InventoryContextMissing: entry(
+    400,
+    '400026',
+    'BadRequest',
+    'An inventory context item is missing. Send those that inventoryVariables of the SKU names.',
+  ),
+  TargetSegmentNotAllowed: entry(
+    403,
+    '400030',
+    'Forbidden',
+    'Access to the requested targetSegment is not allowed. Only commercial is served.',
+  ),
+  TargetViewNotAllowed: entry(
+    403,
+    '400036',
+    'Forbidden',
+    'Access to the requested targetView is not allowed. Only Azure, MicrosoftAzure and reservations are served.',
+  ),
   PriceBookVersionNotFound: entry(
     404,
     '990102',
