@@ -15,4 +15,10 @@ export const orderingErrors = {
     'Conflict',
     'A partner confirmed agreement already exists for the customer. Another one needs another contact.',
   ),
+  TotalTooLarge: entry(
+    400,
+    '990101',
+    'BadRequest',
+    'The total is too large to be computed to the cent. Ask for a smaller quantity.',
+  ),
 } as const;
