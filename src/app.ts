@@ -14,6 +14,8 @@ import { deriveKey } from './lib/seal.js';
 import { auditRecords } from './nouns/activity-log/audit-routes.js';
 import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
+import { agreements } from './nouns/agreements/routes.js';
+import * as agreementSchemas from './nouns/agreements/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
 import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
@@ -134,6 +136,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(permissionSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
+    ...Object.values(agreementSchemas),
     ...Object.values(activityLogSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
@@ -151,6 +154,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(agreements, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   return app;
