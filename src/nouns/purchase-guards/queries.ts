@@ -115,3 +115,21 @@ export async function loadSpend(
   ]);
   return { monthMinor: month?.minor ?? 0, outstandingMinor: outstanding?.minor ?? 0 };
 }
+
+/** Which of the ids are Azure subscriptions of the customer, whatever state they are in. */
+export async function listKnownSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  ids: readonly string[],
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('azure_subscriptions')
+    .select('azure_subscription_id')
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('azure_subscription_id', 'in', ids)
+    .execute();
+  return rows.map((row) => row.azure_subscription_id);
+}
