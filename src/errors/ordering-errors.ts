@@ -9,4 +9,10 @@ export const orderingErrors = {
     'Conflict',
     'The order does not wait for a decision. Only a pending order can be approved or declined.',
   ),
+  TotalTooLarge: entry(
+    400,
+    '990101',
+    'BadRequest',
+    'The total is too large to be computed to the cent. Ask for a smaller quantity.',
+  ),
 } as const;
