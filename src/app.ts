@@ -24,6 +24,8 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { purchaseGuards } from './nouns/purchase-guards/routes.js';
+import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
@@ -134,6 +136,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(customerSchemas),
     ...Object.values(userSchemas),
     ...Object.values(permissionSchemas),
+    ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(agreementSchemas),
@@ -150,6 +153,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     await app.register(noun, { ...permissions, sandbox: config.sandbox });
   }
   await app.register(purchasePermissions, permissions);
+  await app.register(purchaseGuards, permissions);
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
