@@ -16,6 +16,8 @@ import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import { agreements } from './nouns/agreements/routes.js';
 import * as agreementSchemas from './nouns/agreements/schemas.js';
+import { changeRequests } from './nouns/change-requests/routes.js';
+import * as changeRequestSchemas from './nouns/change-requests/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
 import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
@@ -140,6 +142,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(agreementSchemas),
+    ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
@@ -159,6 +162,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(azureEntitlements, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
+  await app.register(changeRequests, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   return app;

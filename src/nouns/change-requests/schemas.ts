@@ -25,13 +25,20 @@ export const ExchangedFor = Type.Object(
   },
 );
 
+/** The scope of the ARM face; here what is misspelt is refused. */
+export const RequestedScope = Type.Object(AppliedScopeProperties.properties, {
+  ...closed,
+  $id: 'RequestedScope',
+  description: 'scope: the subscription or resource group of a single scope.',
+});
+
 /** What a request asks for, beside the kind and the reservation. */
 const wish = {
   quantity: Type.Optional(
     Quantity('cancel, exchange: how many units of the reservation; all of them where it is left out.'),
   ),
   appliedScopeType: Type.Optional(AppliedScopeTypeName),
-  appliedScopeProperties: Type.Optional(ref(AppliedScopeProperties)),
+  appliedScopeProperties: Type.Optional(ref(RequestedScope)),
   renew: Type.Optional(Type.Boolean({ description: 'renew: whether it is to be renewed when it ends.' })),
   purchase: Type.Optional(ref(ExchangedFor)),
 };
@@ -81,9 +88,9 @@ export const ChangeRequest = Type.Object(
     ...wish,
     comment: Type.Optional(Type.String()),
     requestedBy: Type.String({ description: 'User principal name.' }),
-    requestedOn: Type.String(IsoDateTime),
+    requestedOn: IsoDateTime,
     decidedBy: Type.Optional(Type.String({ description: 'User principal name or application id.' })),
-    decidedOn: Type.Optional(Type.String(IsoDateTime)),
+    decidedOn: Type.Optional(IsoDateTime),
     decisionComment: Type.Optional(Type.String()),
     links: ref(Links),
     attributes: Attributes('ChangeRequest'),
