@@ -25,6 +25,7 @@ import { identityRoutes } from './nouns/identity/routes.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
 import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
@@ -134,6 +135,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(permissionSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
+    ...Object.values(reservationSchemas),
     ...Object.values(activityLogSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
