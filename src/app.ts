@@ -14,6 +14,8 @@ import { deriveKey } from './lib/seal.js';
 import { auditRecords } from './nouns/activity-log/audit-routes.js';
 import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
+import { agreements } from './nouns/agreements/routes.js';
+import * as agreementSchemas from './nouns/agreements/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
 import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
@@ -22,6 +24,8 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { purchaseGuards } from './nouns/purchase-guards/routes.js';
+import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
@@ -133,9 +137,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(customerSchemas),
     ...Object.values(userSchemas),
     ...Object.values(permissionSchemas),
+    ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
+    ...Object.values(agreementSchemas),
     ...Object.values(activityLogSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
@@ -149,10 +155,12 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     await app.register(noun, { ...permissions, sandbox: config.sandbox });
   }
   await app.register(purchasePermissions, permissions);
+  await app.register(purchaseGuards, permissions);
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(agreements, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   return app;

@@ -9,6 +9,12 @@ export const orderingErrors = {
     'Conflict',
     'The order does not wait for a decision. Only a pending order can be approved or declined.',
   ),
+  AgreementExists: entry(
+    409,
+    '600061',
+    'Conflict',
+    'A partner confirmed agreement already exists for the customer. Another one needs another contact.',
+  ),
   TotalTooLarge: entry(
     400,
     '990101',

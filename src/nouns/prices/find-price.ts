@@ -1,8 +1,8 @@
-import type { Term } from '../../db/column-types.js';
 import type { Reading } from '../../db/connect.js';
 import type { PriceBookEntry, QuotedPrice } from '../../db/purchase-tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import { toMinor, withMargin } from '../../lib/money.js';
+import { reservationTitle } from '../products/catalog-item.js';
 import { findReservationType } from '../products/reservation-types.js';
 import { chooseEntry } from './choose-entry.js';
 import type { PriceKey } from './price-key.js';
@@ -17,12 +17,9 @@ export interface PriceQuestion extends PriceKey {
   at: Date;
 }
 
-const TERM_TITLES: Readonly<Record<Term, string>> = { P1Y: '1 Year', P3Y: '3 Years', P5Y: '5 Years' };
-
-/** `Reserved VM Instance, Standard_D2s_v5, westeurope, 1 Year`. */
-export function titleOf({ reservedResourceType, skuName, location, term }: PriceKey): string {
-  const type = findReservationType(reservedResourceType);
-  return `${type?.title ?? reservedResourceType}, ${skuName}, ${location}, ${TERM_TITLES[term]}`;
+/** The currency that the partner's price book, and so all its prices, are in. */
+export async function findPriceCurrency(db: Reading, partnerId: string): Promise<string> {
+  return ((await findPriceBook(db, partnerId)) ?? NO_PRICE_BOOK).currency_code;
 }
 
 async function findRetail(db: Reading, partnerId: string, key: PriceKey & { currencyCode: string; at: Date }) {
@@ -73,7 +70,7 @@ export async function findPriceUnder(
     priceBookVersion: book.version,
     productId: retail.product_id,
     skuId: retail.sku_id,
-    skuTitle: titleOf({ reservedResourceType, skuName: retail.arm_sku_name, location: retail.location, term }),
+    skuTitle: reservationTitle({ reservedResourceType, skuName: retail.arm_sku_name, location: retail.location }, term),
     skuDescription: retail.arm_sku_name,
   };
 }
