@@ -30,6 +30,9 @@ import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
 import { subscriptions } from './nouns/subscriptions/routes.js';
 import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
+import { webhookRegistrations } from './nouns/webhooks/routes.js';
+import * as webhookSchemas from './nouns/webhooks/schemas.js';
+import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
@@ -135,6 +138,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(activityLogSchemas),
+    ...Object.values(webhookSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
@@ -153,5 +157,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
+  await app.register(webhookRegistrations, {
+    ...permissions,
+    sealKey: deriveKey(deps.secret, 'webhook keys'),
+    targets: { allowPrivate: config.webhookAllowPrivateTargets },
+  });
+  await app.register(webhookValidation, permissions);
   return app;
 }
