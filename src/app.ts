@@ -35,6 +35,9 @@ import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
 import { subscriptions } from './nouns/subscriptions/routes.js';
 import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
+import { webhookRegistrations } from './nouns/webhooks/routes.js';
+import * as webhookSchemas from './nouns/webhooks/schemas.js';
+import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
@@ -143,6 +146,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(reservationSchemas),
     ...Object.values(agreementSchemas),
     ...Object.values(activityLogSchemas),
+    ...Object.values(webhookSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
@@ -163,5 +167,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(agreements, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
+  await app.register(webhookRegistrations, {
+    ...permissions,
+    sealKey: deriveKey(deps.secret, 'webhook keys'),
+    targets: { allowPrivate: config.webhookAllowPrivateTargets },
+  });
+  await app.register(webhookValidation, permissions);
   return app;
 }

@@ -71,6 +71,7 @@ const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]
   preparedStatements: ['false', false],
   requestsPerMinute: ['0', 0],
   switchesPerMinute: ['0', 0],
+  webhookAllowPrivateTargets: ['true', true],
   drainSeconds: ['30', 30],
   logLevel: ['debug', 'debug'],
 };

@@ -33,6 +33,7 @@ export const openapi = fp<{ version: string }>(
           { name: 'Subscriptions', description: 'Subscriptions bought for a customer and their Azure entitlements.' },
           { name: 'Role assignments', description: 'Azure role-based access control of Azure subscriptions.' },
           { name: 'Activity log', description: 'Who changed what, tamper-evident.' },
+          { name: 'Webhooks', description: 'Events that the partner is told of, and where.' },
           { name: 'Identity', description: 'The built-in token issuer, for development.' },
           { name: 'Operation', description: 'Health.' },
         ],
