@@ -29,6 +29,9 @@ import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { orderApprovals } from './nouns/purchases/approval-routes.js';
+import { purchases } from './nouns/purchases/routes.js';
+import * as purchaseSchemas from './nouns/purchases/schemas.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
 import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
@@ -144,6 +147,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
+    ...Object.values(purchaseSchemas),
     ...Object.values(agreementSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
@@ -165,6 +169,9 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(azureEntitlements, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
+  const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
+  await app.register(purchases, buying);
+  await app.register(orderApprovals, buying);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {

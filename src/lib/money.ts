@@ -56,10 +56,3 @@ export function split(minor: number, parts: number): number[] {
   const larger = minor - least * parts;
   return Array.from({ length: parts }, (_, index) => (index < larger ? least + 1 : least));
 }
-
-const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
-
-/** Whether it is a code of ISO 4217, in upper case. */
-export function isCurrency(code: string): boolean {
-  return CURRENCIES.has(code);
-}
