@@ -16,6 +16,8 @@ import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import { agreements } from './nouns/agreements/routes.js';
 import * as agreementSchemas from './nouns/agreements/schemas.js';
+import { changeRequests } from './nouns/change-requests/routes.js';
+import * as changeRequestSchemas from './nouns/change-requests/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
 import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
@@ -152,6 +154,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(reservationSchemas),
     ...Object.values(purchaseSchemas),
     ...Object.values(agreementSchemas),
+    ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
   ]) {
@@ -176,6 +179,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);
+  await app.register(changeRequests, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {
