@@ -6,6 +6,7 @@ import { uuidv4 } from './lib/uuid.js';
 import { SYSTEM } from './nouns/activity-log/append.js';
 import { listEndedPermissions } from './nouns/purchase-permissions/queries.js';
 import { announceEligibility, type PermissionRules, reevaluate } from './nouns/purchase-permissions/service.js';
+import { deleteOldEvents } from './nouns/webhooks/event-queries.js';
 import { deleteExpiredLedgerRows } from './plugins/idempotency/queries.js';
 
 export interface WatchOptions {
@@ -19,7 +20,7 @@ export interface WatchOptions {
 
 /**
  * Logs the lapse of permissions whose last role ended by its own date, partner by partner, and forgets stored replies
- * that have expired. Reads do not wait for it: they hold `effective_until` against the clock themselves.
+ * and events whose time is over. Reads do not wait for it: they hold `effective_until` against the clock themselves.
  */
 export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; stop(): Promise<void> } {
   const { db, rules, events, log, now } = options;
@@ -39,7 +40,9 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
     for (const partnerId of await db.listPartnerIds()) {
       const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
       for (const { customer_id: customerId } of ended) await lapse(partnerId, customerId);
-      await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));
+      await db.write(partnerId, async (tx) => {
+        await Promise.all([deleteExpiredLedgerRows(tx, partnerId, now()), deleteOldEvents(tx, partnerId, now())]);
+      });
     }
   }
 
