@@ -9,6 +9,7 @@ import { listEndedPermissions } from './nouns/purchase-permissions/queries.js';
 import { announceEligibility, type PermissionRules, reevaluate } from './nouns/purchase-permissions/service.js';
 import { decideOrder } from './nouns/purchases/approvals.js';
 import { deleteExpiredQuotes, listLapsedOrders } from './nouns/purchases/queries.js';
+import { deleteOldEvents } from './nouns/webhooks/event-queries.js';
 import { deleteExpiredLedgerRows } from './plugins/idempotency/queries.js';
 
 export interface WatchOptions {
@@ -24,6 +25,8 @@ export interface WatchOptions {
  * Logs the lapse of permissions whose last role ended by its own date, cancels purchases whose approval has not come in
  * time, and forgets stored replies and quotes that have expired, partner by partner. Reads do not wait for it: they hold
  * the dates against the clock themselves.
+ * Logs the lapse of permissions whose last role ended by its own date, partner by partner, and forgets stored replies
+ * and events whose time is over. Reads do not wait for it: they hold `effective_until` against the clock themselves.
  */
 export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; stop(): Promise<void> } {
   const { db, rules, events, log, now } = options;
@@ -60,6 +63,9 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
       await db.write(partnerId, (tx) =>
         Promise.all([deleteExpiredLedgerRows(tx, partnerId, now()), deleteExpiredQuotes(tx, partnerId, now())]),
       );
+      await db.write(partnerId, async (tx) => {
+        await Promise.all([deleteExpiredLedgerRows(tx, partnerId, now()), deleteOldEvents(tx, partnerId, now())]);
+      });
     }
   }
 
