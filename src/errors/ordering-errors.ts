@@ -14,6 +14,7 @@ export const orderingErrors = {
     '600061',
     'Conflict',
     'A partner confirmed agreement already exists for the customer. Another one needs another contact.',
+  ),
   PriceBookVersionNotFound: entry(
     404,
     '990102',

@@ -225,7 +225,6 @@ t.test('the key is made with the first registration, and its certificate is publ
   t.equal(answer.status, 200);
   t.equal(answer.headers.get('content-type'), 'application/pkix-cert');
   const certificate = new X509Certificate(Buffer.from(await answer.arrayBuffer()));
-  t.match(certificate.subject, /CN=webhooks of 634f6379[\s\S]*O=customer-permissions/);
   t.match(certificate.subject, /CN=webhooks of 634f6379.+O=customer-permissions/s);
   t.ok(certificate.verify(certificate.publicKey), 'it is signed by itself');
   t.match(certificate.publicKey.asymmetricKeyDetails, { modulusLength: 2048 });
