@@ -16,7 +16,6 @@ import {
   findChangeRequest,
   insertChangeRequest,
   listChangeRequests,
-  listOpenKinds,
 } from './queries.js';
 import { readWish } from './read-wish.js';
 import type { ChangeRequest, ChangeRequestCreate } from './schemas.js';
@@ -59,16 +58,14 @@ export async function fileChangeRequest(
   const reservationOrderId = body.reservationOrderId.toLowerCase();
   const reservationId = body.reservationId.toLowerCase();
   const wish = readWish(body);
-  const [{ customer, now }, reservations, openKinds] = await Promise.all([
+  const [{ customer, now }, reservations] = await Promise.all([
     lockCustomer(tx, partnerId, customerId),
     listReservationsOf(tx, partnerId, reservationOrderId),
-    listOpenKinds(tx, partnerId, customerId, reservationId),
   ]);
   if (!customer) throw new ApiError('CustomerNotFound');
   const reservation = reservations.find((one) => one.reservation_id === reservationId);
   if (!reservation) throw new ApiError('ReservationNotFound');
   demandPossible(reservation, body, now);
-  if (openKinds.includes(body.kind)) throw new ApiError('ChangeRequestExists');
 
   const row: ChangeRequestRow = {
     partner_id: partnerId,
@@ -88,7 +85,7 @@ export async function fileChangeRequest(
     decided_by: null,
     version: 1,
   };
-  commitWith(insertChangeRequest(tx, row));
+  if (!(await insertChangeRequest(tx, row))) throw new ApiError('ChangeRequestExists');
   const made = toChangeRequest(row);
   const entries = appendEntries(
     tx,
