@@ -24,6 +24,8 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { orders } from './nouns/orders/routes.js';
+import * as orderSchemas from './nouns/orders/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
@@ -137,6 +139,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(subscriptionSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(agreementSchemas),
+    ...Object.values(orderSchemas),
     ...Object.values(activityLogSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
@@ -155,6 +158,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(azureEntitlements, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
+  await app.register(orders, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   return app;
