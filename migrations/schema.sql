@@ -539,7 +539,7 @@ CREATE INDEX retail_prices_by_product ON public.retail_prices USING btree (partn
 CREATE UNIQUE INDEX role_assignments_one ON public.role_assignments USING btree (partner_id, customer_id, scope_key, role_definition_id, principal_id, assignment_state);
 CREATE UNIQUE INDEX users_by_upn ON public.users USING btree (partner_id, customer_id, upn_key) WHERE (deleted_on IS NULL);
 CREATE INDEX webhook_events_by_correlation ON public.webhook_events USING btree (partner_id, correlation_id);
-CREATE INDEX webhook_events_waiting ON public.webhook_events USING btree (partner_id, next_attempt_on) WHERE (status = 'waiting'::text);
+CREATE INDEX webhook_events_waiting ON public.webhook_events USING btree (partner_id, customer_id, occurred_on, event_id) WHERE (status = 'waiting'::text);
 
 -- row-level security
 alter table activity_log enable row level security;
@@ -718,4 +718,4 @@ grant insert, select, update on subscriptions to customer_permissions_app;
 grant insert, select, update on users to customer_permissions_app;
 grant delete, insert, select, update on webhook_events to customer_permissions_app;
 grant insert, select on webhook_keys to customer_permissions_app;
-grant insert, select, update on webhook_registrations to customer_permissions_app;
+grant delete, insert, select, update on webhook_registrations to customer_permissions_app;

@@ -15,6 +15,12 @@ export const orderingErrors = {
     'Conflict',
     'A partner confirmed agreement already exists for the customer. Another one needs another contact.',
   ),
+  PriceBookVersionNotFound: entry(
+    404,
+    '990102',
+    'NotFound',
+    'There is no such version of the price book. List the versions.',
+  ),
   TotalTooLarge: entry(
     400,
     '990101',

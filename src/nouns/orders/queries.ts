@@ -62,3 +62,20 @@ export async function listOrders(
     .orderBy('order_id')
     .execute();
 }
+
+/** Writes what became of a pending order. The caller has raised `version`. */
+export async function updateOrderStatus(tx: Tx, row: OrderRow): Promise<void> {
+  await tx
+    .updateTable('orders')
+    .set({
+      status: row.status,
+      approval_expires_on: row.approval_expires_on,
+      decided_on: row.decided_on,
+      decided_by: row.decided_by,
+      version: row.version,
+    })
+    .where('partner_id', '=', row.partner_id)
+    .where('customer_id', '=', row.customer_id)
+    .where('order_id', '=', row.order_id)
+    .execute();
+}
