@@ -42,6 +42,17 @@ export const COLUMNS = {
     created_on: 'timestamptz',
     deleted_on: 'timestamptz',
   },
+  customer_agreements: {
+    partner_id: 'uuid',
+    customer_id: 'uuid',
+    agreement_type: 'text',
+    agreement_id: 'uuid',
+    template_id: 'uuid',
+    date_agreed: 'timestamptz',
+    primary_contact: 'jsonb',
+    accepted_by: 'text',
+    created_on: 'timestamptz',
+  },
   subscriptions: {
     partner_id: 'uuid',
     customer_id: 'uuid',
@@ -195,6 +206,7 @@ export const LOG_COLUMNS = {
 export const KEYS = {
   partners: [],
   customers: ['customer_id'],
+  customer_agreements: ['customer_id', 'agreement_type', 'agreement_id'],
   subscriptions: ['customer_id', 'subscription_id'],
   azure_subscriptions: ['azure_subscription_id'],
   users: ['customer_id', 'user_id'],
@@ -204,3 +216,6 @@ export const KEYS = {
   deny_assignments: ['customer_id', 'deny_assignment_id'],
   retail_prices: ['currency_code', 'reserved_resource_type', 'location', 'sku_key', 'term', 'effective_on'],
 } as const satisfies Record<ImportTable, readonly string[]>;
+
+/** Tables of which the service's login may change no row. */
+export const INSERT_ONLY: readonly ImportTable[] = ['customer_agreements'];

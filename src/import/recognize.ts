@@ -3,6 +3,7 @@ export const KIND_NAMES = [
   'organization',
   'mpn',
   'customers',
+  'agreements',
   'subscriptions',
   'transfers',
   'entitlements',
@@ -26,6 +27,7 @@ const BY_OBJECT_TYPE: Readonly<Record<string, KindName>> = {
   mpnprofile: 'mpn',
   partnermpnprofile: 'mpn',
   customer: 'customers',
+  agreement: 'agreements',
   subscription: 'subscriptions',
   azureentitlement: 'entitlements',
   customeruser: 'users',
@@ -47,6 +49,7 @@ const BY_TYPE: Readonly<Record<string, KindName>> = {
 const BY_PROPERTIES: readonly (readonly [KindName, readonly string[]])[] = [
   ['retail-prices', ['retailprice', 'unitprice', 'servicename']],
   ['customers', ['companyprofile', 'id']],
+  ['agreements', ['dateagreed', 'primarycontact', 'templateid']],
   ['transfers', ['lineitems', 'sourcepartnertenantid']],
   ['subscriptions', ['offerid', 'orderid']],
   ['users', ['userprincipalname']],

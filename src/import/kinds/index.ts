@@ -1,5 +1,6 @@
 import type { Kind } from '../kind.js';
 import type { KindName } from '../recognize.js';
+import { agreements } from './agreements.js';
 import { armSubscriptions, entities, entitlements } from './azure-subscriptions.js';
 import { customers } from './customers.js';
 import { denyAssignments } from './deny-assignments.js';
@@ -14,6 +15,7 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
   organization,
   mpn,
   customers,
+  agreements,
   subscriptions,
   transfers,
   entitlements,

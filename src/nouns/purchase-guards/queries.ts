@@ -55,14 +55,13 @@ interface SpendOf {
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-const sumMonth = compileOnce((db, $: SpendOf & { monthStart: Date; monthEnd: Date }) =>
+const sumMonth = compileOnce((db, $: SpendOf & { monthStart: Date }) =>
   db
     .selectFrom('reservation_orders')
     .select(sql<number>`coalesce(sum(total_minor), 0)::bigint`.as('minor'))
     .where('partner_id', '=', $.partnerId)
     .where('customer_id', '=', $.customerId)
     .where('created_on', '>=', $.monthStart)
-    .where('created_on', '<', $.monthEnd)
     .where('origin', '=', 'customer')
     .where('currency_code', '=', $.currencyCode)
     .where('provisioning_state', '<>', 'Cancelled')
@@ -108,10 +107,27 @@ export async function loadSpend(
 ): Promise<Spend> {
   const of = { partnerId, customerId, currencyCode, except };
   const monthStart = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1));
-  const monthEnd = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
   const [[month], [outstanding]] = await Promise.all([
-    sumMonth(db, { ...of, monthStart, monthEnd }),
+    sumMonth(db, { ...of, monthStart }),
     sumOutstanding(db, { ...of, now }),
   ]);
   return { monthMinor: month?.minor ?? 0, outstandingMinor: outstanding?.minor ?? 0 };
+}
+
+/** Which of the ids are Azure subscriptions of the customer, whatever state they are in. */
+export async function listKnownSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  ids: readonly string[],
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('azure_subscriptions')
+    .select('azure_subscription_id')
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('azure_subscription_id', 'in', ids)
+    .execute();
+  return rows.map((row) => row.azure_subscription_id);
 }
