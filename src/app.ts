@@ -14,6 +14,10 @@ import { deriveKey } from './lib/seal.js';
 import { auditRecords } from './nouns/activity-log/audit-routes.js';
 import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
+import { agreements } from './nouns/agreements/routes.js';
+import * as agreementSchemas from './nouns/agreements/schemas.js';
+import { changeRequests } from './nouns/change-requests/routes.js';
+import * as changeRequestSchemas from './nouns/change-requests/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
 import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
@@ -22,9 +26,19 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { orders } from './nouns/orders/routes.js';
+import * as orderSchemas from './nouns/orders/schemas.js';
+import { priceBook } from './nouns/prices/routes.js';
+import * as priceSchemas from './nouns/prices/schemas.js';
+import { purchaseGuards } from './nouns/purchase-guards/routes.js';
+import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { orderApprovals } from './nouns/purchases/approval-routes.js';
+import { purchases } from './nouns/purchases/routes.js';
+import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
 import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
@@ -135,8 +149,15 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(customerSchemas),
     ...Object.values(userSchemas),
     ...Object.values(permissionSchemas),
+    ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
+    ...Object.values(reservationSchemas),
+    ...Object.values(purchaseSchemas),
+    ...Object.values(agreementSchemas),
+    ...Object.values(orderSchemas),
+    ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
   ]) {
@@ -151,10 +172,18 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     await app.register(noun, { ...permissions, sandbox: config.sandbox });
   }
   await app.register(purchasePermissions, permissions);
+  await app.register(purchaseGuards, permissions);
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(agreements, permissions);
+  await app.register(orders, permissions);
+  const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
+  await app.register(purchases, buying);
+  await app.register(orderApprovals, buying);
+  await app.register(changeRequests, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {

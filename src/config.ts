@@ -113,6 +113,12 @@ export const Settings = Type.Object({
     description: 'Webhooks may go to private and loopback addresses, and to plain http.',
     default: false,
   }),
+  quoteMinutes: Type.Integer({
+    description: 'How long a calculated price can be purchased at.',
+    default: 30,
+    minimum: 1,
+    maximum: 1440,
+  }),
   drainSeconds: Type.Optional(
     Type.Integer({
       description: 'How long requests are still taken after SIGTERM. Default: 5 in production, else 0.',

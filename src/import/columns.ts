@@ -8,6 +8,7 @@ export type PgType =
   | 'boolean'
   | 'bigint'
   | 'smallint'
+  | 'numeric'
   | 'jsonb'
   | 'bytea'
   | 'timestamptz';
@@ -40,6 +41,17 @@ export const COLUMNS = {
     log_head: 'bytea',
     created_on: 'timestamptz',
     deleted_on: 'timestamptz',
+  },
+  customer_agreements: {
+    partner_id: 'uuid',
+    customer_id: 'uuid',
+    agreement_type: 'text',
+    agreement_id: 'uuid',
+    template_id: 'uuid',
+    date_agreed: 'timestamptz',
+    primary_contact: 'jsonb',
+    accepted_by: 'text',
+    created_on: 'timestamptz',
   },
   subscriptions: {
     partner_id: 'uuid',
@@ -141,6 +153,23 @@ export const COLUMNS = {
     principal_ids: 'uuid[]',
     everyone: 'boolean',
   },
+  retail_prices: {
+    partner_id: 'uuid',
+    currency_code: 'text',
+    reserved_resource_type: 'text',
+    location: 'text',
+    sku_key: 'text',
+    term: 'text',
+    effective_on: 'timestamptz',
+    arm_sku_name: 'text',
+    unit_price: 'numeric',
+    product_id: 'text',
+    sku_id: 'text',
+    meter_id: 'text',
+    product_name: 'text',
+    sku_name: 'text',
+    service_name: 'text',
+  },
 } as const satisfies { [T in keyof Database]?: Record<keyof Database[T], PgType> };
 
 export type ImportTable = keyof typeof COLUMNS;
@@ -177,6 +206,7 @@ export const LOG_COLUMNS = {
 export const KEYS = {
   partners: [],
   customers: ['customer_id'],
+  customer_agreements: ['customer_id', 'agreement_type', 'agreement_id'],
   subscriptions: ['customer_id', 'subscription_id'],
   azure_subscriptions: ['azure_subscription_id'],
   users: ['customer_id', 'user_id'],
@@ -184,4 +214,8 @@ export const KEYS = {
   group_members: ['customer_id', 'group_id', 'member_id'],
   role_assignments: ['customer_id', 'role_assignment_id'],
   deny_assignments: ['customer_id', 'deny_assignment_id'],
+  retail_prices: ['currency_code', 'reserved_resource_type', 'location', 'sku_key', 'term', 'effective_on'],
 } as const satisfies Record<ImportTable, readonly string[]>;
+
+/** Tables of which the service's login may change no row. */
+export const INSERT_ONLY: readonly ImportTable[] = ['customer_agreements'];

@@ -3,7 +3,7 @@ import type { Reading, Tx } from '../db/connect.js';
 import type { LockedCustomer } from '../db/customer-lock.js';
 import type { Database } from '../db/tables.js';
 import type { LogRow } from '../nouns/activity-log/append.js';
-import { COLUMNS, type ImportTable, KEYS, LOG_COLUMNS, type PgType } from './columns.js';
+import { COLUMNS, type ImportTable, INSERT_ONLY, KEYS, LOG_COLUMNS, type PgType } from './columns.js';
 
 /** The head of a chain has writers of its own. */
 const NOT_UPDATED: readonly string[] = ['log_seq', 'log_head'];
@@ -83,7 +83,7 @@ export async function upsertRows(tx: Tx, table: ImportTable, rows: readonly obje
   const keys: readonly string[] = ['partner_id', ...KEYS[table]];
   const updated = names.filter((name) => !keys.includes(name) && !NOT_UPDATED.includes(name));
   const update =
-    updated.length === 0
+    updated.length === 0 || INSERT_ONLY.includes(table)
       ? sql`nothing`
       : sql`update set ${sql.join(updated.map((name) => sql`${sql.ref(name)} = excluded.${sql.ref(name)}`))}`;
   await sql`insert into ${sql.table(table)} as t (${columnList(names)})

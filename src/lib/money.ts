@@ -1,5 +1,12 @@
 import Big from 'big.js';
 
+const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+
+/** Whether it is a currency code of ISO 4217, in upper case. */
+export function isCurrency(code: string): boolean {
+  return CURRENCIES.has(code);
+}
+
 /** Digits after the decimal point of a currency (ISO 4217): USD 2, JPY 0. */
 export function minorDigits(currencyCode: string): number {
   const { maximumFractionDigits } = new Intl.NumberFormat('en', {

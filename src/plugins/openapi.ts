@@ -31,7 +31,13 @@ export const openapi = fp<{ version: string }>(
           { name: 'Customers', description: 'Customers of the partner and their profiles.' },
           { name: 'Customer users', description: "Accounts in a customer's directory." },
           { name: 'Subscriptions', description: 'Subscriptions bought for a customer and their Azure entitlements.' },
+          { name: 'Products', description: 'What can be bought: Azure plans and reservations that have a price.' },
+          { name: 'Price book', description: "What the partner's customers pay for reservations." },
           { name: 'Role assignments', description: 'Azure role-based access control of Azure subscriptions.' },
+          {
+            name: 'Change requests',
+            description: 'What the customer asks its partner to do with a reservation.',
+          },
           { name: 'Activity log', description: 'Who changed what, tamper-evident.' },
           { name: 'Webhooks', description: 'Events that the partner is told of, and where.' },
           { name: 'Identity', description: 'The built-in token issuer, for development.' },

@@ -233,3 +233,23 @@ export async function loadFacts(
     denyAssignments: facts.denyAssignments,
   };
 }
+
+const selectUser = compileOnce((db, $: { partnerId: string; customerId: string; userId: string }) =>
+  db
+    .selectFrom('users')
+    .select(['user_id', 'user_principal_name', 'user_type', 'account_state', 'home_domain', 'deleted_on'])
+    .where('partner_id', '=', $.partnerId)
+    .where('customer_id', '=', $.customerId)
+    .where('user_id', '=', $.userId),
+);
+
+/** One user of the customer's directory, deleted ones too. */
+export async function findUserFact(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  userId: string,
+): Promise<UserFact | undefined> {
+  const [user] = await selectUser(db, { partnerId, customerId, userId });
+  return user && userFact(user);
+}

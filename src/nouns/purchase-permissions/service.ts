@@ -42,7 +42,8 @@ function customerFact(customer: Selectable<CustomersTable>): Facts['customer'] {
   return { relationship: customer.relationship, country: customer.country, deleted: customer.deleted_on !== null };
 }
 
-function changedBy(actor: Actor): string {
+/** How an actor is named in what it changed. */
+export function changedBy(actor: Actor): string {
   return actor.userPrincipalName ?? actor.applicationId ?? actor.id ?? actor.type;
 }
 

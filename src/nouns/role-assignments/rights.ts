@@ -7,7 +7,9 @@ export type Action =
   | 'Microsoft.Authorization/roleAssignments/write'
   | 'Microsoft.Authorization/roleAssignments/delete'
   | 'Microsoft.Authorization/roleDefinitions/read'
-  | 'Microsoft.Resources/subscriptions/read';
+  | 'Microsoft.Resources/subscriptions/read'
+  | 'Microsoft.Capacity/reservationOrders/read'
+  | 'Microsoft.Capacity/reservationOrders/write';
 
 /** A role that the caller or one of its groups holds. */
 export interface HeldRole {

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import type { DatabaseHandle } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
+import { requireApiVersion } from '../../http/api-version.js';
 import type { TokenCodec } from '../../http/continuation-token.js';
 import { armRefusals } from '../../http/responses.js';
 import { ref } from '../../http/schemas.js';
@@ -14,7 +15,7 @@ import { putRoleAssignment, removeRoleAssignment } from './changes.js';
 import { customerRoleAssignments } from './judged-routes.js';
 import { roleDefinitions } from './role-definition-routes.js';
 import { RoleAssignment, RoleAssignmentCreateParameters, RoleAssignmentListResult } from './schemas.js';
-import { ANY_CALLER, ArmQuery, type ArmQueryValues, SCOPE_SHAPES, type ScopeShape } from './scope-shapes.js';
+import { ANY_CALLER, ArmQuery, SCOPE_SHAPES, type ScopeShape } from './scope-shapes.js';
 import { type ScopeParams, scopeOf } from './scopes.js';
 import { getRoleAssignment, listRoleAssignments } from './service.js';
 import { armSubscriptions } from './subscription-routes.js';
@@ -30,18 +31,6 @@ export interface RoleAssignmentOptions {
   publicUrl: string | undefined;
 }
 
-const API_VERSION = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:-preview)?$/i;
-
-/** @throws ApiError MissingApiVersion; InvalidInput for what is not a date */
-function checkApiVersion(version: string | undefined): void {
-  if (version === undefined || version === '') throw new ApiError('MissingApiVersion');
-  if (API_VERSION.test(version)) return;
-  throw new ApiError('InvalidInput', {
-    armCode: 'InvalidApiVersionParameter',
-    description: `The api-version '${version.slice(0, 40)}' is invalid. It is a date, as in 2022-04-01 or 2020-04-01-preview.`,
-  });
-}
-
 /** @throws ApiError InvalidInput, ARM code InvalidRoleAssignmentId */
 function readName(text: string): string {
   if (isUuid(text)) return text.toLowerCase();
@@ -54,10 +43,7 @@ function readName(text: string): string {
 /** Azure Resource Manager's face of role assignments, and Partner Center's view of the same rows. */
 export const roleAssignments: FastifyPluginAsyncTypebox<RoleAssignmentOptions> = async (app, options) => {
   await app.register(async (arm) => {
-    // Before validation, whose refusal has no code of its own for it.
-    arm.addHook('preValidation', async (request) => {
-      checkApiVersion((request.query as Partial<ArmQueryValues>)['api-version']);
-    });
+    requireApiVersion(arm);
     await arm.register(armSubscriptions, options);
     for (const shape of SCOPE_SHAPES) {
       await arm.register(assignmentsAt, { ...options, shape });

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import { ApiVersion } from '../../http/api-version.js';
 import { Uuid } from '../../http/schemas.js';
 import { READERS } from '../../plugins/authorization.js';
 
@@ -58,13 +59,6 @@ export const SCOPE_SHAPES: readonly ScopeShape[] = [
 
 /** Whoever has a token may ask: what the caller may do is decided by its role assignments. */
 export const ANY_CALLER = { access: { partner: READERS, customer: true } } as const;
-
-export const ApiVersion = {
-  'api-version': Type.String({
-    description: 'Any date, with or without `-preview`: one behaviour is served.',
-    examples: ['2022-04-01'],
-  }),
-};
 
 export const ArmQuery = {
   ...ApiVersion,

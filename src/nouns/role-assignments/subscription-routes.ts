@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { ApiVersion } from '../../http/api-version.js';
 import { armRefusals } from '../../http/responses.js';
 import { ref } from '../../http/schemas.js';
 import { locate } from './access/access.js';
@@ -7,7 +8,7 @@ import { openArmPage } from './arm-paging.js';
 import { authorizationFailed } from './rights.js';
 import type { RoleAssignmentOptions } from './routes.js';
 import { ArmSubscription, ArmSubscriptionListResult } from './schemas.js';
-import { ANY_CALLER, ApiVersion } from './scope-shapes.js';
+import { ANY_CALLER } from './scope-shapes.js';
 import { scopeOf } from './scopes.js';
 import { listSubscriptions } from './service.js';
 import { toArmSubscription } from './view.js';

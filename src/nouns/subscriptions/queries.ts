@@ -1,4 +1,5 @@
 import { sql, type Updateable } from 'kysely';
+import { insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { ArmSubscriptionState, AzureSubscriptionsTable, SubscriptionsTable } from '../../db/tables.js';
 import type { AzureSubscriptionRow, SubscriptionRow } from './wire.js';
@@ -65,6 +66,78 @@ export async function listAzureSubscriptions(
     .where('subscription_id', '=', subscriptionId)
     .orderBy('azure_subscription_id')
     .execute();
+}
+
+/** All Azure subscriptions of the customer, also those that others sold. Oldest first. */
+export async function listAllAzureSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+): Promise<AzureSubscriptionRow[]> {
+  return db
+    .selectFrom('azure_subscriptions')
+    .selectAll()
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .orderBy('created_on')
+    .orderBy('azure_subscription_id')
+    .execute();
+}
+
+/** What new subscriptions take of the partner that sells them. */
+export interface Seller {
+  mpnId: string | null;
+  domain: string;
+  /** The group that becomes Owner of what is sold; null: not known. */
+  adminAgentsGroupId: string | null;
+}
+
+export async function getSeller(db: Reading, partnerId: string): Promise<Seller> {
+  return db
+    .selectFrom('partners')
+    .select(['mpn_id as mpnId', 'domain', 'admin_agents_group_id as adminAgentsGroupId'])
+    .where('partner_id', '=', partnerId)
+    .executeTakeFirstOrThrow();
+}
+
+const insertSubscriptionRow = insertOnce('subscriptions', [
+  'partner_id',
+  'customer_id',
+  'subscription_id',
+  'offer_id',
+  'offer_name',
+  'friendly_name',
+  'product_type_id',
+  'product_type_name',
+  'quantity',
+  'unit_type',
+  'status',
+  'billing_type',
+  'billing_cycle',
+  'term_duration',
+  'is_trial',
+  'auto_renew_enabled',
+  'has_purchasable_addons',
+  'is_microsoft_product',
+  'publisher_name',
+  'mpn_id',
+  'order_id',
+  'entitlement_id',
+  'suspension_reasons',
+  'registration_status',
+  'transition_in_progress',
+  'creation_date',
+  'effective_start_date',
+  'commitment_end_date',
+  'version',
+]);
+
+export async function insertSubscription(tx: Tx, row: SubscriptionRow): Promise<void> {
+  await insertSubscriptionRow(tx, row);
+}
+
+export async function insertAzureSubscription(tx: Tx, row: AzureSubscriptionRow): Promise<void> {
+  await tx.insertInto('azure_subscriptions').values(row).execute();
 }
 
 export async function updateSubscription(

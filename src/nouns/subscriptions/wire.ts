@@ -81,14 +81,15 @@ function utc(text: string): Date {
   return date;
 }
 
-const link = (uri: string) => ({ uri, method: 'GET', headers: [] });
+export const link = (uri: string) => ({ uri, method: 'GET', headers: [] });
 
 /** Base64 of `{"id","version"}`, as in the documented examples; changes with the subscription. */
 export function subscriptionEtag(row: Pick<SubscriptionRow, 'subscription_id' | 'version'>): string {
   return Buffer.from(JSON.stringify({ id: row.subscription_id, version: row.version })).toString('base64');
 }
 
-function catalogLinks(offerId: string, country: string): Omit<Subscription['links'], 'self'> {
+/** Where the catalogue has an offer: `offer` of an offer id, the three others of a catalog item. */
+export function catalogLinks(offerId: string, country: string): Omit<Subscription['links'], 'self'> {
   const [product, sku, availability] = offerId.split(':').map(encodeURIComponent);
   if (sku === undefined) return { offer: link(`/offers/${product}?country=${country}`) };
   return {

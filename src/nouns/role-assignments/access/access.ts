@@ -114,7 +114,11 @@ export async function findHolder(db: Reading, caller: Caller, partnerId: string)
   return { kind: 'home', principalIds: gone ? [] : [objectId, ...groups] };
 }
 
-export async function loadRights(db: Reading, caller: Caller, target: Target): Promise<Rights> {
+export async function loadRights(
+  db: Reading,
+  caller: Caller,
+  target: Pick<Target, 'partnerId' | 'customerId'>,
+): Promise<Rights> {
   const { partnerId, customerId } = target;
   const { kind, principalIds } = await findHolder(db, caller, partnerId);
   const [roles, denials] = await Promise.all([
