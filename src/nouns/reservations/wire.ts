@@ -142,12 +142,6 @@ export function toReservationOrder(
   };
 }
 
-/** The reservations that it was renewed or exchanged from and to: they are in other orders. */
-export function relativesOf(row: ReservationRow): string[] {
-  const relatives = [row.renew_source, row.renew_destination, row.swap_source, row.swap_destination];
-  return relatives.filter((id) => id !== null);
-}
-
 /** What a reservation came from and became, as ids of resources. */
 function lineage(row: ReservationRow, orderIds: ReadonlyMap<string, string>) {
   const path = (id: string) => reservationPath(row.reservation_order_id, id);
