@@ -32,6 +32,10 @@ export const openapi = fp<{ version: string }>(
           { name: 'Customer users', description: "Accounts in a customer's directory." },
           { name: 'Subscriptions', description: 'Subscriptions bought for a customer and their Azure entitlements.' },
           { name: 'Role assignments', description: 'Azure role-based access control of Azure subscriptions.' },
+          {
+            name: 'Reservations',
+            description: 'Azure reservations that were bought, as Azure Resource Manager shows them.',
+          },
           { name: 'Activity log', description: 'Who changed what, tamper-evident.' },
           { name: 'Identity', description: 'The built-in token issuer, for development.' },
           { name: 'Operation', description: 'Health.' },

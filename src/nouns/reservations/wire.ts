@@ -242,3 +242,18 @@ export function toReservation(
     },
   };
 }
+
+const DATES = ['review_on', 'effective_on', 'expires_on', 'purchased_on', 'updated_on'] as const;
+
+/** What a reservation was, told as it was then, from the columns that a revision keeps as JSON. */
+export function toRevision(order: OrderToShow, content: Readonly<Record<string, unknown>>): ReservationResponse {
+  const dates = DATES.map((name) => [name, content[name] === null ? null : new Date(String(content[name]))]);
+  const row = { ...content, ...Object.fromEntries(dates) } as ReservationRow;
+  const shown = toReservation(order, row, row.updated_on);
+  return {
+    ...shown,
+    id: `${shown.id}/revisions/${row.version}`,
+    name: `${shown.name}/${row.version}`,
+    type: 'Microsoft.Capacity/reservationOrders/reservations/revisions',
+  };
+}
