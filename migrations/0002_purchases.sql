@@ -281,6 +281,7 @@ create table change_requests (
   constraint change_requests_status_ck check (status in ('open', 'approved', 'declined'))
 );
 create index change_requests_by_time on change_requests (partner_id, customer_id, created_on, change_request_id);
+create unique index change_requests_open on change_requests (partner_id, customer_id, reservation_id, kind) where status = 'open';
 
 create table webhook_registrations (
   partner_id uuid not null,
@@ -306,8 +307,8 @@ create table webhook_keys (
   constraint webhook_keys_pk primary key (partner_id, key_id)
 );
 
--- Written with the change it tells of. Delivered in order of event_id within a customer; customer_id is nil for what
--- concerns no customer.
+-- Written with the change it tells of. Delivered in order of occurred_on, event_id within a customer; customer_id is nil
+-- for what concerns no customer. A waiting event is sent at next_attempt_on at the earliest.
 create table webhook_events (
   partner_id uuid not null,
   customer_id uuid not null,
@@ -323,7 +324,7 @@ create table webhook_events (
   constraint webhook_events_pk primary key (partner_id, customer_id, event_id),
   constraint webhook_events_status_ck check (status in ('waiting', 'delivered', 'failed'))
 );
-create index webhook_events_waiting on webhook_events (partner_id, next_attempt_on) where status = 'waiting';
+create index webhook_events_waiting on webhook_events (partner_id, customer_id, occurred_on, event_id) where status = 'waiting';
 create index webhook_events_by_correlation on webhook_events (partner_id, correlation_id);
 
 do $$
@@ -347,4 +348,4 @@ grant select, insert, update on retail_prices, carts, orders, reservation_orders
   change_requests, webhook_registrations, webhook_events to customer_permissions_app;
 grant select, insert on price_books, customer_agreements, reservation_revisions, refunds, webhook_keys to customer_permissions_app;
 grant select, insert, delete on quotes, refund_sessions to customer_permissions_app;
-grant delete on webhook_events to customer_permissions_app;
+grant delete on webhook_registrations, webhook_events to customer_permissions_app;

@@ -523,6 +523,7 @@ CREATE INDEX activity_log_by_customer ON public.activity_log USING btree (partne
 CREATE UNIQUE INDEX activity_log_by_time ON public.activity_log USING btree (partner_id, occurred_on, entry_id);
 CREATE INDEX azure_subscriptions_by_customer ON public.azure_subscriptions USING btree (partner_id, customer_id, azure_subscription_id);
 CREATE INDEX change_requests_by_time ON public.change_requests USING btree (partner_id, customer_id, created_on, change_request_id);
+CREATE UNIQUE INDEX change_requests_open ON public.change_requests USING btree (partner_id, customer_id, reservation_id, kind) WHERE (status = 'open'::text);
 CREATE UNIQUE INDEX customers_by_domain ON public.customers USING btree (partner_id, domain) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_name ON public.customers USING btree (partner_id, company_name_key, customer_id) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_tenant ON public.customers USING btree (customer_id);
@@ -539,7 +540,7 @@ CREATE INDEX retail_prices_by_product ON public.retail_prices USING btree (partn
 CREATE UNIQUE INDEX role_assignments_one ON public.role_assignments USING btree (partner_id, customer_id, scope_key, role_definition_id, principal_id, assignment_state);
 CREATE UNIQUE INDEX users_by_upn ON public.users USING btree (partner_id, customer_id, upn_key) WHERE (deleted_on IS NULL);
 CREATE INDEX webhook_events_by_correlation ON public.webhook_events USING btree (partner_id, correlation_id);
-CREATE INDEX webhook_events_waiting ON public.webhook_events USING btree (partner_id, next_attempt_on) WHERE (status = 'waiting'::text);
+CREATE INDEX webhook_events_waiting ON public.webhook_events USING btree (partner_id, customer_id, occurred_on, event_id) WHERE (status = 'waiting'::text);
 
 -- row-level security
 alter table activity_log enable row level security;
@@ -718,4 +719,4 @@ grant insert, select, update on subscriptions to customer_permissions_app;
 grant insert, select, update on users to customer_permissions_app;
 grant delete, insert, select, update on webhook_events to customer_permissions_app;
 grant insert, select on webhook_keys to customer_permissions_app;
-grant insert, select, update on webhook_registrations to customer_permissions_app;
+grant delete, insert, select, update on webhook_registrations to customer_permissions_app;

@@ -16,6 +16,8 @@ import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import { agreements } from './nouns/agreements/routes.js';
 import * as agreementSchemas from './nouns/agreements/schemas.js';
+import { changeRequests } from './nouns/change-requests/routes.js';
+import * as changeRequestSchemas from './nouns/change-requests/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
 import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
@@ -24,11 +26,18 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { orders } from './nouns/orders/routes.js';
+import * as orderSchemas from './nouns/orders/schemas.js';
+import { priceBook } from './nouns/prices/routes.js';
+import * as priceSchemas from './nouns/prices/schemas.js';
 import { purchaseGuards } from './nouns/purchase-guards/routes.js';
 import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
 import { purchasePermissions } from './nouns/purchase-permissions/routes.js';
 import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
+import { orderApprovals } from './nouns/purchases/approval-routes.js';
+import { purchases } from './nouns/purchases/routes.js';
+import * as purchaseSchemas from './nouns/purchases/schemas.js';
 import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
@@ -36,6 +45,9 @@ import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
 import { azureEntitlements } from './nouns/subscriptions/azure-entitlement-routes.js';
 import { subscriptions } from './nouns/subscriptions/routes.js';
 import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
+import { webhookRegistrations } from './nouns/webhooks/routes.js';
+import * as webhookSchemas from './nouns/webhooks/schemas.js';
+import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
@@ -140,10 +152,15 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(permissionSchemas),
     ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
+    ...Object.values(purchaseSchemas),
     ...Object.values(agreementSchemas),
+    ...Object.values(orderSchemas),
+    ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
+    ...Object.values(webhookSchemas),
   ]) {
     if ('$id' in schema) app.addSchema(schema);
   }
@@ -160,10 +177,22 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
+  await app.register(orders, permissions);
+  const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
+  await app.register(purchases, buying);
+  await app.register(orderApprovals, buying);
+  await app.register(changeRequests, permissions);
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
+  await app.register(webhookRegistrations, {
+    ...permissions,
+    sealKey: deriveKey(deps.secret, 'webhook keys'),
+    targets: { allowPrivate: config.webhookAllowPrivateTargets },
+  });
+  await app.register(webhookValidation, permissions);
   return app;
 }

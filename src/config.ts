@@ -28,7 +28,8 @@ export const Settings = Type.Object({
   metricsPort: port('Port of /metrics; 0 takes any free one.', 9464),
   publicUrl: Type.Optional(
     Type.String({
-      description: 'Origin that absolute links (ARM nextLink, discovery) start with. Default: the address listened on.',
+      description:
+        'Origin that absolute links (ARM nextLink, discovery, events) start with. Default: the address listened on.',
       pattern: '^https?://[^/]+$',
     }),
   ),
@@ -43,7 +44,7 @@ export const Settings = Type.Object({
   secretKey: Type.Optional(
     Type.String({
       description:
-        '32 random bytes in base64: signs continuation tokens, seals stored replies. Needed with DATABASE_URL; the same on every instance.',
+        '32 random bytes in base64: signs continuation tokens, seals stored replies and keys. Needed with DATABASE_URL; the same on every instance.',
       pattern: '^[A-Za-z0-9+/]{43}=$',
     }),
   ),
@@ -107,6 +108,16 @@ export const Settings = Type.Object({
     description: 'Permissions switched on per partner and minute; 0: no limit.',
     default: 60,
     minimum: 0,
+  }),
+  webhookAllowPrivateTargets: Type.Boolean({
+    description: 'Webhooks may go to private and loopback addresses, and to plain http.',
+    default: false,
+  }),
+  quoteMinutes: Type.Integer({
+    description: 'How long a calculated price can be purchased at.',
+    default: 30,
+    minimum: 1,
+    maximum: 1440,
   }),
   drainSeconds: Type.Optional(
     Type.Integer({

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 export interface Events {
   /** A permission was switched on or off. */
@@ -10,6 +10,33 @@ export interface Events {
   purchaseMade(fields: PurchaseFields & { orderId: string; outcome: 'completed' | 'pending' }): void;
   /** A purchase was refused: the security log's line of the attempt. */
   purchaseRefused(fields: PurchaseFields & { requestId: string; reasons: readonly string[] }): void;
+  /**
+   * A partner's webhook was registered, changed or given up: the security log's line, since events tell of customers and
+   * money. The host alone: addresses of webhooks hold secrets.
+   */
+  webhookRegistered(fields: WebhookFields): void;
+  /** An attempt to deliver an event has ended: delivered, to be tried again, or given up after the last attempt. */
+  webhookAttempted(fields: AttemptFields): void;
+  /** How long the oldest event waits, over all partners. */
+  webhooksWaiting(fields: { oldestSeconds: number }): void;
+}
+
+interface WebhookFields {
+  partnerId: string;
+  change: 'created' | 'updated' | 'deleted';
+  host?: string;
+  by: string;
+  requestId: string;
+}
+
+interface AttemptFields {
+  partnerId: string;
+  customerId: string;
+  eventId: string;
+  name: string;
+  attempts: number;
+  outcome: 'delivered' | 'waiting' | 'failed';
+  message: string;
 }
 
 interface PurchaseFields {
@@ -40,6 +67,23 @@ export function createEvents(registry: Registry, log: FastifyBaseLogger): Events
     labelNames: ['origin', 'outcome'],
     registers: [registry],
   });
+  const registered = new Counter({
+    name: 'customer_permissions_webhook_registrations_total',
+    help: 'Webhook registrations created, updated and deleted.',
+    labelNames: ['change'],
+    registers: [registry],
+  });
+  const attempted = new Counter({
+    name: 'customer_permissions_webhook_deliveries_total',
+    help: 'Attempts to deliver an event, by what became of the event.',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  const waiting = new Gauge({
+    name: 'customer_permissions_webhook_oldest_waiting_seconds',
+    help: 'Age of the oldest event that waits for its delivery; 0: none waits.',
+    registers: [registry],
+  });
   return {
     permissionSwitched({ direction, ...ids }) {
       switched.inc({ direction });
@@ -56,6 +100,20 @@ export function createEvents(registry: Registry, log: FastifyBaseLogger): Events
     purchaseRefused({ origin, ...fields }) {
       purchased.inc({ origin, outcome: 'refused' });
       log.warn({ event: 'purchase_refused', origin, ...fields }, 'purchase refused');
+    },
+    webhookRegistered({ change, ...fields }) {
+      registered.inc({ change });
+      log.info({ event: 'webhook_registered', change, ...fields }, 'webhook registered');
+    },
+    webhookAttempted({ outcome, message, ...fields }) {
+      attempted.inc({ outcome });
+      const line = { event: 'webhook_attempted', outcome, answer: message, ...fields };
+      if (outcome === 'delivered') log.info(line, 'event delivered');
+      else if (outcome === 'waiting') log.warn(line, 'event not delivered, to be tried again');
+      else log.error(line, 'event given up');
+    },
+    webhooksWaiting({ oldestSeconds }) {
+      waiting.set(oldestSeconds);
     },
   };
 }

@@ -10,6 +10,7 @@ import { startEmbedded } from './db/embedded.js';
 import { prepareEmbedded } from './db/embedded-database.js';
 import { migrate } from './db/migrate.js';
 import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/start-check.js';
+import { startDeliveries } from './deliveries.js';
 import { createEvents } from './events.js';
 import { loadDemo } from './import/demo.js';
 import { deriveKey } from './lib/seal.js';
@@ -22,6 +23,7 @@ import { startWatch } from './watch.js';
 /** Accounts and data of the demo tenant. */
 export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
 const WATCH_MILLISECONDS = 30_000;
+const DELIVERIES_MILLISECONDS = 1000;
 
 export interface RunningServer {
   /** Where the API listens, e.g. `http://127.0.0.1:3000`. */
@@ -185,6 +187,17 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     const metrics = await listenForMetrics(config, registry);
     closers.push(metrics.close);
     const url = await app.listen({ host: config.host, port: config.port });
+    const deliveries = startDeliveries({
+      db,
+      events,
+      sealKey: deriveKey(secret, 'webhook keys'),
+      origin: config.publicUrl ?? url,
+      targets: { allowPrivate: config.webhookAllowPrivateTargets },
+      log,
+      now,
+      everyMilliseconds: DELIVERIES_MILLISECONDS,
+    });
+    closers.push(() => deliveries.stop());
     return {
       url,
       metricsUrl: metrics.url,

@@ -1,11 +1,15 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { DatabaseHandle } from './db/connect.js';
 import { lockCustomer } from './db/customer-lock.js';
+import { ApiError } from './errors/api-error.js';
 import type { Events } from './events.js';
 import { uuidv4 } from './lib/uuid.js';
 import { SYSTEM } from './nouns/activity-log/append.js';
 import { listEndedPermissions } from './nouns/purchase-permissions/queries.js';
 import { announceEligibility, type PermissionRules, reevaluate } from './nouns/purchase-permissions/service.js';
+import { decideOrder } from './nouns/purchases/approvals.js';
+import { deleteExpiredQuotes, listLapsedOrders } from './nouns/purchases/queries.js';
+import { deleteOldEvents } from './nouns/webhooks/event-queries.js';
 import { deleteExpiredLedgerRows } from './plugins/idempotency/queries.js';
 
 export interface WatchOptions {
@@ -18,8 +22,9 @@ export interface WatchOptions {
 }
 
 /**
- * Logs the lapse of permissions whose last role ended by its own date, partner by partner, and forgets stored replies
- * that have expired. Reads do not wait for it: they hold `effective_until` against the clock themselves.
+ * Logs the lapse of permissions whose last role ended by its own date, cancels purchases whose approval has not come in
+ * time, and forgets stored replies, quotes and events whose time is over, partner by partner. Reads do not wait for it:
+ * they hold the dates against the clock themselves.
  */
 export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; stop(): Promise<void> } {
   const { db, rules, events, log, now } = options;
@@ -35,11 +40,31 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
     announceEligibility(events, partnerId, customerId, changes);
   }
 
+  async function lapseOrder(partnerId: string, customerId: string, orderId: string): Promise<void> {
+    const act = { partnerId, actor: SYSTEM, requestId: uuidv4(), correlationId: uuidv4() };
+    await db
+      .write(partnerId, (tx, commitWith) =>
+        decideOrder(tx, act, commitWith, { rules, events }, { customerId, orderId, decision: 'lapse' }),
+      )
+      .catch((error) => {
+        // Decided by somebody meanwhile.
+        if (!(error instanceof ApiError && error.errorName === 'OrderNotWaiting')) throw error;
+      });
+  }
+
   async function runOnce(): Promise<void> {
     for (const partnerId of await db.listPartnerIds()) {
       const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
       for (const { customer_id: customerId } of ended) await lapse(partnerId, customerId);
-      await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));
+      const waited = await db.read(partnerId, (reading) => listLapsedOrders(reading, partnerId, now()));
+      for (const order of waited) await lapseOrder(partnerId, order.customer_id, order.order_id);
+      await db.write(partnerId, async (tx) => {
+        await Promise.all([
+          deleteExpiredLedgerRows(tx, partnerId, now()),
+          deleteExpiredQuotes(tx, partnerId, now()),
+          deleteOldEvents(tx, partnerId, now()),
+        ]);
+      });
     }
   }
 

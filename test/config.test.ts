@@ -71,6 +71,8 @@ const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]
   preparedStatements: ['false', false],
   requestsPerMinute: ['0', 0],
   switchesPerMinute: ['0', 0],
+  webhookAllowPrivateTargets: ['true', true],
+  quoteMinutes: ['45', 45],
   drainSeconds: ['30', 30],
   logLevel: ['debug', 'debug'],
 };
@@ -109,6 +111,7 @@ t.test('a value that cannot be meant stops the start with a sentence naming the 
     ['purchaserRoles', 'contributor'],
     ['poolMax', '0'],
     ['preparedStatements', '1'],
+    ['quoteMinutes', '0'],
     ['drainSeconds', '301'],
     ['logLevel', 'loud'],
   ];

@@ -5,7 +5,7 @@ import t from 'tap';
 import { createEvents } from '../src/events.js';
 import { createLog } from '../src/log.js';
 import { startWatch } from '../src/watch.js';
-import { CONTOSO, startService } from './helpers/service.js';
+import { CONTOSO, FABRIKAM, startService } from './helpers/service.js';
 
 const service = await startService(t);
 const { request } = service;
@@ -65,4 +65,44 @@ t.test('replies past their time are forgotten, others kept', async (t) => {
     [CONTOSO, [old, fresh]],
   );
   t.strictSame(left, [{ request_id: fresh }]);
+});
+
+t.test('events are forgotten when their time is over, and those of nobody', async (t) => {
+  const { customerId } = await service.newCustomer();
+  const insert = (name: string, status: string, days: number, partnerId = CONTOSO) =>
+    service.sql(
+      `insert into webhook_events values ($1, $2, gen_random_uuid(), $3, '{}', gen_random_uuid(), $4, 1, now(), '[]',
+         now() - $5 * interval '1 day')`,
+      [partnerId, customerId, name, status, days],
+    );
+  await service.sql(
+    `insert into webhook_registrations values ($1, gen_random_uuid(), 'https://a.example', '{x}', false, 1, now(), 'x')`,
+    [CONTOSO],
+  );
+  for (const days of [6, 8, 29, 31]) {
+    for (const status of ['waiting', 'delivered', 'failed']) await insert('x', status, days);
+    await insert('test-created', 'failed', days);
+  }
+  await insert('orphan', 'waiting', 0, FABRIKAM);
+  await insert('orphan', 'delivered', 0, FABRIKAM);
+  await watch.runOnce();
+  const left = await service.sql(
+    `select event_name || ' ' || status || ' ' || round(extract(epoch from now() - occurred_on) / 86400) as event
+     from webhook_events order by event_name, status, occurred_on desc`,
+  );
+  t.strictSame(
+    left.map(({ event }) => event),
+    [
+      'orphan delivered 0',
+      'test-created failed 6',
+      'x delivered 6',
+      'x failed 6',
+      'x failed 8',
+      'x failed 29',
+      'x waiting 6',
+      'x waiting 8',
+      'x waiting 29',
+      'x waiting 31',
+    ],
+  );
 });

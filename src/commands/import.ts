@@ -29,7 +29,7 @@ function print(report: FileReport, stdout: Output, stderr: Output): void {
 }
 
 export const importCommand: Command = {
-  summary: 'Imports exports of Partner Center, Azure Resource Manager and Graph.',
+  summary: 'Imports exports of Partner Center, Azure Resource Manager, Graph and the Azure Retail Prices API.',
   usage: 'FILE... [--partner TENANT] [--customer TENANT]',
   flags: {
     partner: { type: 'string', description: 'Tenant id of the partner. Default: the only one.' },

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import { CompiledQuery } from 'kysely';
+import { readClock } from './clock.js';
 import { compileOnce } from './compile-once.js';
 import type { Tx } from './connect.js';
 import type { CustomersTable } from './tables.js';
@@ -23,8 +23,6 @@ const selectForUpdate = compileOnce((db, $: { partnerId: string; customerId: str
     .forUpdate(),
 );
 
-const CLOCK = CompiledQuery.raw('select clock_timestamp() as now') as CompiledQuery<{ now: Date }>;
-
 /**
  * Locks one customer, the lock of everything its eligibility depends on. Closes the race in which a permission is
  * switched on while the role or subscription that allows it goes away: both sides come through here first, so the later
@@ -32,11 +30,6 @@ const CLOCK = CompiledQuery.raw('select clock_timestamp() as now') as CompiledQu
  * is not there yet.
  */
 export async function lockCustomer(tx: Tx, partnerId: string, customerId: string): Promise<CustomerLock> {
-  const [[customer], clock] = await Promise.all([
-    selectForUpdate(tx, { partnerId, customerId }),
-    tx.executeQuery(CLOCK),
-  ]);
-  const now = clock.rows[0]?.now;
-  if (!now) throw new Error('the database did not tell the time');
+  const [[customer], now] = await Promise.all([selectForUpdate(tx, { partnerId, customerId }), readClock(tx)]);
   return { customer, now };
 }

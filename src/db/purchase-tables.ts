@@ -250,13 +250,15 @@ export interface WebhookEventsTable {
   partner_id: Fixed<string>;
   /** Nil uuid: it concerns no customer. */
   customer_id: Fixed<string>;
-  /** UUIDv7: in order of time within a customer. */
+  /** UUIDv7. Events of a customer are in order of `occurred_on`, then of this. */
   event_id: Fixed<string>;
   event_name: Fixed<string>;
   payload: Json<object>;
   correlation_id: Fixed<string>;
   status: 'waiting' | 'delivered' | 'failed';
+  /** Attempts begun. */
   attempts: number;
+  /** While an attempt runs: the end of its lease. */
   next_attempt_on: Date;
   results: Json<DeliveryResult[]>;
   occurred_on: Fixed<Date>;

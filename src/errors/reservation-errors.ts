@@ -51,4 +51,22 @@ export const reservationErrors = {
     'NonsupportedAccountId',
     'A reservation that is billed through a partner cannot move to another tenant. Ask the partner to return it and buy it there.',
   ),
+  ChangeRequestNotFound: entry(
+    404,
+    '990701',
+    'NotFound',
+    'There is no such change request of this customer. Check its id.',
+  ),
+  ChangeRequestExists: entry(
+    409,
+    '990702',
+    'Conflict',
+    'A change request of this kind is open for the reservation. Wait until the partner has decided on it.',
+  ),
+  ChangeRequestDecided: entry(
+    409,
+    '990703',
+    'Conflict',
+    'The change request has been decided. Have another one filed where the decision is to be changed.',
+  ),
 } as const;

@@ -8,6 +8,7 @@ export type PgType =
   | 'boolean'
   | 'bigint'
   | 'smallint'
+  | 'numeric'
   | 'jsonb'
   | 'bytea'
   | 'timestamptz';
@@ -152,6 +153,23 @@ export const COLUMNS = {
     principal_ids: 'uuid[]',
     everyone: 'boolean',
   },
+  retail_prices: {
+    partner_id: 'uuid',
+    currency_code: 'text',
+    reserved_resource_type: 'text',
+    location: 'text',
+    sku_key: 'text',
+    term: 'text',
+    effective_on: 'timestamptz',
+    arm_sku_name: 'text',
+    unit_price: 'numeric',
+    product_id: 'text',
+    sku_id: 'text',
+    meter_id: 'text',
+    product_name: 'text',
+    sku_name: 'text',
+    service_name: 'text',
+  },
 } as const satisfies { [T in keyof Database]?: Record<keyof Database[T], PgType> };
 
 export type ImportTable = keyof typeof COLUMNS;
@@ -196,6 +214,7 @@ export const KEYS = {
   group_members: ['customer_id', 'group_id', 'member_id'],
   role_assignments: ['customer_id', 'role_assignment_id'],
   deny_assignments: ['customer_id', 'deny_assignment_id'],
+  retail_prices: ['currency_code', 'reserved_resource_type', 'location', 'sku_key', 'term', 'effective_on'],
 } as const satisfies Record<ImportTable, readonly string[]>;
 
 /** Tables of which the service's login may change no row. */

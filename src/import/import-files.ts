@@ -27,8 +27,8 @@ export interface ImportReport {
 }
 
 /**
- * Imports exports of Partner Center, Azure Resource Manager and Graph for one partner. Each file is imported whole or not
- * at all; they may come in any order. Rows are added and updated; nothing that an export does not name is removed, but
+ * Imports exports of Partner Center, Azure Resource Manager, Graph and retail prices for one partner. Each file is imported
+ * whole or not at all; they may come in any order. Rows are added and updated; nothing that an export does not name is removed, but
  * for members of a group. A second run changes and logs nothing.
  * @throws ImportError when it is not clear for which partner
  */

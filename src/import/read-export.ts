@@ -63,7 +63,9 @@ function parse({ bytes, index, pointer }: Element): Read {
 function readEnvelope(bytes: Buffer): Envelope {
   const { value } = parse({ bytes, index: 0, pointer: '' }) as { value?: Record<string, unknown> };
   const links = value?.links as { next?: unknown } | undefined;
-  return { hasNextPage: Boolean(value?.nextLink ?? value?.['@odata.nextLink'] ?? links?.next) };
+  return {
+    hasNextPage: Boolean(value?.nextLink ?? value?.['@odata.nextLink'] ?? value?.NextPageLink ?? links?.next),
+  };
 }
 
 /**

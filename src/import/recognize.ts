@@ -15,6 +15,7 @@ export const KIND_NAMES = [
   'role-assignment-instances',
   'role-eligibility-instances',
   'deny-assignments',
+  'retail-prices',
 ] as const;
 
 export type KindName = (typeof KIND_NAMES)[number];
@@ -46,6 +47,7 @@ const BY_TYPE: Readonly<Record<string, KindName>> = {
 
 /** Properties that tell a kind where neither name is there: Graph, `az`, and what tools write who drop `attributes`. */
 const BY_PROPERTIES: readonly (readonly [KindName, readonly string[]])[] = [
+  ['retail-prices', ['retailprice', 'unitprice', 'servicename']],
   ['customers', ['companyprofile', 'id']],
   ['agreements', ['dateagreed', 'primarycontact', 'templateid']],
   ['transfers', ['lineitems', 'sourcepartnertenantid']],

@@ -1,5 +1,12 @@
 import Big from 'big.js';
 
+const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+
+/** Whether it is a currency code of ISO 4217, in upper case. */
+export function isCurrency(code: string): boolean {
+  return CURRENCIES.has(code);
+}
+
 /** Digits after the decimal point of a currency (ISO 4217): USD 2, JPY 0. */
 export function minorDigits(currencyCode: string): number {
   const { maximumFractionDigits } = new Intl.NumberFormat('en', {
@@ -48,11 +55,4 @@ export function split(minor: number, parts: number): number[] {
   const least = Math.floor(minor / parts);
   const larger = minor - least * parts;
   return Array.from({ length: parts }, (_, index) => (index < larger ? least + 1 : least));
-}
-
-const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
-
-/** Whether it is a code of ISO 4217, in upper case. */
-export function isCurrency(code: string): boolean {
-  return CURRENCIES.has(code);
 }

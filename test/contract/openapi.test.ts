@@ -42,7 +42,7 @@ t.test('the document is OpenAPI 3.1 and every operation has an id of its own, a 
     for (const [status, response] of Object.entries(operation.responses)) {
       t.ok(response.description, `${name} ${status} is described`);
     }
-    if (path === '/livez' || path === '/readyz') {
+    if (['/livez', '/readyz', '/webhooks/v1/certificates/{partner}/{key}'].includes(path)) {
       t.same(operation.security, [], `${name} is public`);
       continue;
     }

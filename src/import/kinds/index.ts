@@ -6,6 +6,7 @@ import { customers } from './customers.js';
 import { denyAssignments } from './deny-assignments.js';
 import { groups } from './groups.js';
 import { mpn, organization } from './partner.js';
+import { retailPrices } from './retail-prices.js';
 import { activeInstances, eligibleInstances, roleAssignments } from './role-assignments.js';
 import { subscriptions, transfers } from './subscriptions.js';
 import { users } from './users.js';
@@ -26,4 +27,5 @@ export const KINDS: Readonly<Record<KindName, Kind>> = {
   'role-assignment-instances': activeInstances,
   'role-eligibility-instances': eligibleInstances,
   'deny-assignments': denyAssignments,
+  'retail-prices': retailPrices,
 };

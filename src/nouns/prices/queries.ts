@@ -1,7 +1,7 @@
-import type { Selectable } from 'kysely';
+import type { Insertable, Selectable } from 'kysely';
 import type { Term } from '../../db/column-types.js';
 import { compileOnce } from '../../db/compile-once.js';
-import type { Reading } from '../../db/connect.js';
+import type { Reading, Tx } from '../../db/connect.js';
 import type { PriceBooksTable, RetailPricesTable } from '../../db/purchase-tables.js';
 
 export type PriceBookRow = Selectable<PriceBooksTable>;
@@ -20,6 +20,61 @@ const selectPriceBook = compileOnce((db, $: { partnerId: string }) =>
 export async function findPriceBook(db: Reading, partnerId: string): Promise<PriceBookRow | undefined> {
   const [row] = await selectPriceBook(db, { partnerId });
   return row;
+}
+
+/** One version of the price book. */
+export async function findPriceBookVersion(
+  db: Reading,
+  partnerId: string,
+  version: number,
+): Promise<PriceBookRow | undefined> {
+  return db
+    .selectFrom('price_books')
+    .select(['partner_id', 'version', 'currency_code', 'entries', 'changed_on', 'changed_by'])
+    .where('partner_id', '=', partnerId)
+    .where('version', '=', version)
+    .executeTakeFirst();
+}
+
+/** Versions without their entries, newest first. */
+export async function listPriceBookVersions(
+  db: Reading,
+  partnerId: string,
+  page: { before?: number; limit: number },
+): Promise<Omit<PriceBookRow, 'entries'>[]> {
+  const { before, limit } = page;
+  return db
+    .selectFrom('price_books')
+    .select(['partner_id', 'version', 'currency_code', 'changed_on', 'changed_by'])
+    .where('partner_id', '=', partnerId)
+    .$if(before !== undefined, (query) => query.where('version', '<', before ?? 0))
+    .orderBy('version', 'desc')
+    .limit(limit)
+    .execute();
+}
+
+/** @returns false where there is such a version already: of two that follow the same one, the first is in */
+export async function insertPriceBook(tx: Tx, row: Insertable<PriceBooksTable>): Promise<boolean> {
+  const inserted = await tx
+    .insertInto('price_books')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['partner_id', 'version']).doNothing())
+    .returning('version')
+    .executeTakeFirst();
+  return inserted !== undefined;
+}
+
+/** Which of the ids are live customers of the partner. */
+export async function listKnownCustomers(db: Reading, partnerId: string, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('customers')
+    .select('customer_id')
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', 'in', [...ids])
+    .where('deleted_on', 'is', null)
+    .execute();
+  return rows.map((row) => row.customer_id);
 }
 
 type StoredKey = {

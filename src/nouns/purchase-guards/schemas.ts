@@ -1,39 +1,9 @@
 import { type Static, Type } from 'typebox';
 import { Attributes, IsoDateTime, textEnum, Uuid } from '../../http/schemas.js';
+import { listReservationTypes } from '../products/reservation-types.js';
 import { BillingPlanName, TermName } from '../reservations/purchase-request.js';
 
-/** https://learn.microsoft.com/rest/api/reserved-vm-instances/reservation-order/purchase, ReservedResourceType */
-const ReservedResourceTypeName = textEnum<string>([
-  'VirtualMachines',
-  'SqlDatabases',
-  'SuseLinux',
-  'CosmosDb',
-  'RedHat',
-  'SqlDataWarehouse',
-  'VMwareCloudSimple',
-  'RedHatOsa',
-  'Databricks',
-  'AppService',
-  'ManagedDisk',
-  'BlockBlob',
-  'RedisCache',
-  'AzureDataExplorer',
-  'MySql',
-  'MariaDb',
-  'PostgreSql',
-  'DedicatedHost',
-  'SapHana',
-  'SqlAzureHybridBenefit',
-  'AVS',
-  'DataFactory',
-  'NetAppStorage',
-  'AzureFiles',
-  'SqlEdge',
-  'VirtualMachineSoftware',
-  'OpenAIPTU',
-  'MDC',
-  'Sentinel',
-]);
+const ReservedResourceTypeName = textEnum(listReservationTypes().map((type) => type.reservedResourceType));
 
 /** At most 10^15 minor units: every sum of them is exact. */
 const Amount = (description: string) =>

@@ -209,3 +209,21 @@ export async function listRevisions(
     .limit(page.limit)
     .execute();
 }
+
+/** Writes the columns of a reservation order that can change. The caller has raised `version`. */
+export async function updateReservationOrder(tx: Tx, row: ReservationOrderRow): Promise<void> {
+  await tx
+    .updateTable('reservation_orders')
+    .set({
+      display_name: row.display_name,
+      provisioning_state: row.provisioning_state,
+      payments: JSON.stringify(row.payments),
+      benefit_start_on: row.benefit_start_on,
+      expires_on: row.expires_on,
+      review_on: row.review_on,
+      version: row.version,
+    })
+    .where('partner_id', '=', row.partner_id)
+    .where('reservation_order_id', '=', row.reservation_order_id)
+    .execute();
+}

@@ -11,3 +11,9 @@ export const EVENT_NAMES = [
 ] as const;
 
 export type EventName = (typeof EVENT_NAMES)[number];
+
+/** What `POST …/validationEvents` sends, and nothing else. */
+export const TEST_EVENT = 'test-created';
+
+/** Every event that can be registered for. */
+export const REGISTRABLE_EVENTS = [...EVENT_NAMES, TEST_EVENT] as const;

@@ -35,7 +35,7 @@ export function enqueueEvents(
       EventName: name,
       ResourceUri: resourceUri,
       ResourceName: resourceName,
-      ...(entry && { AuditUri: `/auditactivity/v1/auditrecords/${auditRecordId(entry)}` }),
+      AuditUri: entry ? `/auditactivity/v1/auditrecords/${auditRecordId(entry)}` : null,
       ResourceChangeUtcDate: now.toISOString(),
       ...(details && { Details: details }),
     };

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import t from 'tap';
-import { insertOrder } from '../../../src/nouns/orders/queries.js';
 import { loadSpend } from '../../../src/nouns/purchase-guards/queries.js';
-import { makeReservation } from '../../../src/nouns/reservations/create.js';
-import { insertReservationOrder, insertReservations } from '../../../src/nouns/reservations/queries.js';
+import { type Bought, insertPurchase } from '../../helpers/purchases.js';
 import { CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
 
 const service = await startService(t);
@@ -243,97 +241,15 @@ t.test('an end that has passed can be sent back with another change', async (t) 
   t.match(answer, { status: 200, body: { expiresOn: passed, allowedTerms: ['P1Y'] } });
 });
 
-interface Bought {
-  total: number;
-  quantity?: number;
-  origin?: 'customer' | 'partner';
-  currencyCode?: string;
-  on?: Date;
-  pending?: boolean;
-  orderState?: 'Cancelled';
-  reservationState?: 'Cancelled' | 'Split' | 'Merged';
-}
-
 const DAY = 86_400_000;
 const NOW = new Date('2026-11-21T12:00:00Z');
-
-async function buy(customer: MadeCustomer, bought: Bought): Promise<string> {
-  const { total, quantity = 1, origin = 'customer', currencyCode = 'USD', on = NOW, pending = false } = bought;
-  const [orderId, reservationOrderId] = [randomUUID(), randomUUID()];
-  const made = makeReservation(
-    {
-      partnerId: CONTOSO,
-      customerId: customer.customerId,
-      reservationOrderId,
-      orderId,
-      lineNumber: 0,
-      origin,
-      request: {
-        azureSubscriptionId: customer.azureSubscriptionId,
-        reservedResourceType: 'VirtualMachines',
-        skuName: 'Standard_D2s_v5',
-        location: 'westeurope',
-        term: 'P1Y',
-        billingPlan: 'Upfront',
-        quantity,
-      },
-      price: {
-        currencyCode,
-        unitMinor: total / quantity,
-        totalMinor: total,
-        retailUnitPrice: '1',
-        retailEffectiveOn: '2026-01-01T00:00:00.000Z',
-        priceBookVersion: 0,
-        productId: 'DZH318Z0BQ35',
-        skuId: '0001',
-        skuTitle: '',
-        skuDescription: '',
-      },
-      displayName: 'Web',
-      scope: { type: 'Shared', scope: null, tenantId: null, displayName: null },
-      instanceFlexibility: 'On',
-      renew: false,
-      reviewOn: null,
-      buyer: { id: customer.ownerId, name: customer.ownerUpn },
-      ownerIds: [customer.ownerId],
-      pending,
-    },
-    on,
-  );
-  await db.write(CONTOSO, async (tx) => {
-    await insertOrder(tx, {
-      partner_id: CONTOSO,
-      customer_id: customer.customerId,
-      order_id: orderId,
-      kind: 'reservation',
-      origin,
-      status: pending ? 'pending' : 'completed',
-      billing_cycle: 'one_time',
-      currency_code: currencyCode,
-      total_minor: total,
-      lines: [],
-      bought_by_id: customer.ownerId,
-      bought_by: customer.ownerUpn,
-      created_on: on,
-      approval_expires_on: pending ? new Date(on.getTime() + DAY) : null,
-      decided_on: null,
-      decided_by: null,
-      version: 1,
-    });
-    const { orderState, reservationState } = bought;
-    await insertReservationOrder(tx, { ...made.order, ...(orderState && { provisioning_state: orderState }) });
-    const reservation = { ...made.reservation, ...(reservationState && { provisioning_state: reservationState }) };
-    await insertReservations(tx, [reservation], 'test');
-  });
-  return reservationOrderId;
-}
 
 t.test("what counts as spent: the customer's own purchases in the currency that stand or wait", async (t) => {
   const spendOf = (customer: MadeCustomer, except?: string, now = NOW) =>
     db.read(CONTOSO, (reading) => loadSpend(reading, CONTOSO, customer.customerId, 'USD', now, except));
   const spentOn = async (...all: Bought[]) => {
     const customer = await newCustomer();
-    for (const one of all) await buy(customer, one);
+    for (const one of all) await insertPurchase(db, customer, { on: NOW, ...one });
     return spendOf(customer);
   };
   const back = (days: number) => new Date(NOW.getTime() - days * DAY);
@@ -355,10 +271,10 @@ t.test("what counts as spent: the customer's own purchases in the currency that 
   t.match(await spentOn({ total: 1000, on: new Date('2026-10-31T23:59:59.999Z') }), { monthMinor: 0 });
 
   const customer = await newCustomer();
-  const waiting = await buy(customer, { total: 600, pending: true });
-  await buy(customer, { total: 100 });
+  const waiting = await insertPurchase(db, customer, { total: 600, pending: true, on: NOW });
+  await insertPurchase(db, customer, { total: 100, on: NOW });
   t.same(
-    await spendOf(customer, waiting),
+    await spendOf(customer, waiting.reservationOrderId),
     { monthMinor: 100, outstandingMinor: 100 },
     'the one judged again is left out',
   );

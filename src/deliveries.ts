@@ -1,0 +1,76 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { type DeliveryOptions, deliverDueEvents } from './nouns/webhooks/deliver.js';
+import { findOldestWaiting } from './nouns/webhooks/event-queries.js';
+
+export interface DeliveriesOptions extends DeliveryOptions {
+  log: FastifyBaseLogger;
+  everyMilliseconds: number;
+}
+
+/** Partners served at once. One whose target is slow takes one place, for as long as its attempts last. */
+const PARTNERS_AT_ONCE = 16;
+
+/**
+ * Sends what the outbox holds, partner by partner. It polls: a notification could be lost, a row cannot. Any number of
+ * instances may run; of a customer one event is under way at a time.
+ */
+export function startDeliveries(options: DeliveriesOptions): {
+  /** Looks once for what is due, and delivers until nothing is. */
+  runOnce(): Promise<void>;
+  /** Waits for attempts under way, which end within their time limit; begins no more. */
+  stop(): Promise<void>;
+} {
+  const { db, events, log, now } = options;
+  const busy = new Map<string, Promise<void>>();
+  let looking: Promise<void> = Promise.resolve();
+  let stopped = false;
+
+  async function serve(partnerId: string): Promise<void> {
+    try {
+      while (!stopped && (await deliverDueEvents(options, partnerId)) > 0);
+    } catch (error) {
+      // What was claimed comes up again at the end of its lease.
+      log.warn({ err: error, event: 'delivery_failed', partnerId }, 'delivery failed');
+    } finally {
+      busy.delete(partnerId);
+    }
+  }
+
+  async function look(): Promise<void> {
+    let oldest: Date | undefined;
+    for (const partnerId of await db.listPartnerIds()) {
+      if (stopped) return;
+      const waiting = await db.lookUp(partnerId, (reading) => findOldestWaiting(reading, partnerId));
+      if (!waiting) continue;
+      if (!oldest || waiting < oldest) oldest = waiting;
+      if (busy.size >= PARTNERS_AT_ONCE) await Promise.race(busy.values());
+      if (!busy.has(partnerId)) busy.set(partnerId, serve(partnerId));
+    }
+    events.webhooksWaiting({ oldestSeconds: oldest ? Math.max(0, (now().getTime() - oldest.getTime()) / 1000) : 0 });
+  }
+
+  let pending = false;
+  const timer = setInterval(() => {
+    if (pending) return;
+    pending = true;
+    looking = look()
+      .catch((error) => log.warn({ err: error, event: 'outbox_unread' }, 'the outbox could not be read'))
+      .finally(() => {
+        pending = false;
+      });
+  }, options.everyMilliseconds);
+  timer.unref();
+
+  return {
+    async runOnce() {
+      await look();
+      await Promise.all(busy.values());
+    },
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await looking;
+      await Promise.all(busy.values());
+    },
+  };
+}
