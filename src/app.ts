@@ -40,6 +40,7 @@ import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
 import { orderApprovals } from './nouns/purchases/approval-routes.js';
 import { purchases } from './nouns/purchases/routes.js';
 import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
 import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
@@ -182,6 +183,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(products, permissions);
   await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
   await app.register(orders, permissions);
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
