@@ -153,4 +153,10 @@ export const orderingErrors = {
     'Conflict',
     'The subscription is in a transition or billing transfer. Try again when it has ended.',
   ),
+  NotAHomeUser: entry(
+    400,
+    '990201',
+    'BadRequest',
+    "The user is not an active one of the customer's own directory. Name one that is.",
+  ),
 } as const;
