@@ -16,6 +16,8 @@ import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import { agreements } from './nouns/agreements/routes.js';
 import * as agreementSchemas from './nouns/agreements/schemas.js';
+import { carts } from './nouns/carts/routes.js';
+import * as cartSchemas from './nouns/carts/schemas.js';
 import { changeRequests } from './nouns/change-requests/routes.js';
 import * as changeRequestSchemas from './nouns/change-requests/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
@@ -161,6 +163,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(purchaseSchemas),
     ...Object.values(agreementSchemas),
     ...Object.values(orderSchemas),
+    ...Object.values(cartSchemas),
     ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
@@ -186,6 +189,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
   await app.register(orders, permissions);
+  await app.register(carts, permissions);
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);

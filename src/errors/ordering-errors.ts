@@ -171,4 +171,28 @@ export const orderingErrors = {
     'Conflict',
     'The subscription is in a transition or billing transfer. Try again when it has ended.',
   ),
+  NotAHomeUser: entry(
+    400,
+    '990201',
+    'BadRequest',
+    "The user is not an active one of the customer's own directory. Name one that is.",
+  ),
+  CartItemsInvalid: entry(
+    400,
+    '800009',
+    'BadRequest',
+    'There are errors in the items of the cart. Correct the lines that data[] names with PUT, then check out.',
+  ),
+  CartSubmitted: entry(
+    400,
+    '800065',
+    'BadRequest',
+    'The cart was checked out and cannot be changed. Create another one.',
+  ),
+  CartNotFound: entry(
+    404,
+    '800008',
+    'NotFound',
+    'There is no such cart of this customer, or it has expired: carts live 7 days. Create another one.',
+  ),
 } as const;
