@@ -32,6 +32,8 @@ import { orders } from './nouns/orders/routes.js';
 import * as orderSchemas from './nouns/orders/schemas.js';
 import { priceBook } from './nouns/prices/routes.js';
 import * as priceSchemas from './nouns/prices/schemas.js';
+import { reservationCatalog } from './nouns/products/catalog-routes.js';
+import * as catalogSchemas from './nouns/products/catalog-schemas.js';
 import { products } from './nouns/products/routes.js';
 import * as productSchemas from './nouns/products/schemas.js';
 import { purchaseGuards } from './nouns/purchase-guards/routes.js';
@@ -157,6 +159,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(productSchemas),
+    ...Object.values(catalogSchemas),
     ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
@@ -185,6 +188,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(azureEntitlements, permissions);
   await app.register(products, permissions);
   await app.register(priceBook, permissions);
+  await app.register(reservationCatalog, { ...permissions, publicUrl: config.publicUrl });
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
