@@ -69,7 +69,7 @@ t.test('$orderby is one listed property', (t) => {
   t.same(parseListOrder('Properties/displayname'), { property: 'properties/displayName', descending: false });
   t.same(parseListOrder(' sku/name  DESC '), { property: 'sku/name', descending: true });
   for (const text of ['', 'name', 'sku/name down', 'sku/name asc, properties/term', 'sku/name asc asc']) {
-    t.throws(() => parseListOrder(text), { armCode: 'InvalidFilter' }, text);
+    t.throws(() => parseListOrder(text), { armCode: 'InvalidFilter', message: /orderby/ }, text);
   }
   t.end();
 });

@@ -61,17 +61,28 @@ t.test('an order shows its reservations, and on demand its payments at the price
 t.test('a reservation tells its state, its scope and what it came from', async (t) => {
   const customer = await service.newCustomer();
   const token = await tokenOf(customer);
+  const purchaseProperties = {
+    sku: { name: 'Standard_D2s_v5' },
+    location: 'westeurope',
+    properties: {
+      reservedResourceType: 'VirtualMachines',
+      billingScopeId: `/subscriptions/${customer.azureSubscriptionId}`,
+      term: 'P3Y',
+      quantity: 2,
+    },
+  };
   const old = await insertPurchase(service.db, customer, { total: 600, on: daysAgo(400) });
   const bought = await insertPurchase(service.db, customer, { total: 600, on: daysAgo(340) });
   await service.sql(
     `update reservations set applied_scope_type = 'Single', applied_scope = $2, swap_source = $3, split_source = $4,
-       merge_sources = array[$4]::uuid[], renew = true, renew_properties = '{"purchaseProperties":{"location":"x"}}'
+       merge_sources = array[$4]::uuid[], renew = true, renew_properties = $5
      where reservation_id = $1`,
     [
       bought.reservationId,
       `/subscriptions/${customer.azureSubscriptionId}/resourceGroups/web`,
       old.reservationId,
       old.reservationId,
+      { purchaseProperties },
     ],
   );
   const path = `${ORDERS}/${bought.reservationOrderId}/reservations/${bought.reservationId}`;
@@ -102,7 +113,10 @@ t.test('a reservation tells its state, its scope and what it came from', async (
     },
   });
   t.notOk('renewProperties' in body.properties);
-  t.same((await get(`${path}?expand=renewProperties`, token)).body.properties.renewProperties, undefined);
+  for (const expand of ['expand', '$expand']) {
+    const expanded = await get(`${path}?${expand}=renewProperties`, token);
+    t.same(expanded.body.properties.renewProperties, { purchaseProperties });
+  }
   const expired = await get(`${ORDERS}/${old.reservationOrderId}/reservations/${old.reservationId}`, token);
   t.match(expired.body.properties, {
     provisioningState: 'Expired',
