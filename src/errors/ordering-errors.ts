@@ -9,6 +9,24 @@ export const orderingErrors = {
     'Conflict',
     'The order does not wait for a decision. Only a pending order can be approved or declined.',
   ),
+  InventoryContextMissing: entry(
+    400,
+    '400026',
+    'BadRequest',
+    'An inventory context item is missing. Send those that inventoryVariables of the SKU names.',
+  ),
+  TargetSegmentNotAllowed: entry(
+    403,
+    '400030',
+    'Forbidden',
+    'Access to the requested targetSegment is not allowed. Only commercial is served.',
+  ),
+  TargetViewNotAllowed: entry(
+    403,
+    '400036',
+    'Forbidden',
+    'Access to the requested targetView is not allowed. Only Azure, MicrosoftAzure and reservations are served.',
+  ),
   AgreementExists: entry(
     409,
     '600061',
@@ -152,5 +170,29 @@ export const orderingErrors = {
     '800082',
     'Conflict',
     'The subscription is in a transition or billing transfer. Try again when it has ended.',
+  ),
+  NotAHomeUser: entry(
+    400,
+    '990201',
+    'BadRequest',
+    "The user is not an active one of the customer's own directory. Name one that is.",
+  ),
+  CartItemsInvalid: entry(
+    400,
+    '800009',
+    'BadRequest',
+    'There are errors in the items of the cart. Correct the lines that data[] names with PUT, then check out.',
+  ),
+  CartSubmitted: entry(
+    400,
+    '800065',
+    'BadRequest',
+    'The cart was checked out and cannot be changed. Create another one.',
+  ),
+  CartNotFound: entry(
+    404,
+    '800008',
+    'NotFound',
+    'There is no such cart of this customer, or it has expired: carts live 7 days. Create another one.',
   ),
 } as const;

@@ -20,9 +20,17 @@ export interface OrderingFacts extends LineFacts {
   priceBook: PriceBookRow | undefined;
 }
 
+/** @throws ApiError NoRelationship: nothing is bought for a customer of whom the partner is not the reseller */
+export function demandReseller({ customer: { relationship } }: OrderingFacts): void {
+  if (relationship === 'reseller') return;
+  throw new ApiError('NoRelationship', {
+    description: `The relationship to the customer is ${relationship}, not reseller. Ask the customer for a reseller relationship first.`,
+  });
+}
+
 /**
  * Locks the customer that is bought for and reads what decides.
- * @throws ApiError CustomerNotFound, NoRelationship
+ * @throws ApiError CustomerNotFound
  */
 export async function lockForOrdering(tx: Tx, partnerId: string, customerId: string): Promise<OrderingFacts> {
   const [{ customer, now }, subscriptions, azureSubscriptions, seller, agreements, priceBook] = await Promise.all([
@@ -34,11 +42,6 @@ export async function lockForOrdering(tx: Tx, partnerId: string, customerId: str
     findPriceBook(tx, partnerId),
   ]);
   if (!customer) throw new ApiError('CustomerNotFound');
-  if (customer.relationship !== 'reseller') {
-    throw new ApiError('NoRelationship', {
-      description: `The relationship to the customer is ${customer.relationship}, not reseller. Ask the customer for a reseller relationship first.`,
-    });
-  }
   return {
     customer,
     now,

@@ -10,7 +10,7 @@ import {
 } from '../purchase-permissions/service.js';
 import type { MadeReservation } from '../reservations/create.js';
 import type { NumberedLine } from './decide-lines.js';
-import { lockForOrdering } from './load-facts.js';
+import { demandReseller, lockForOrdering } from './load-facts.js';
 import { placeOrder } from './place-order.js';
 import type { Order, OrderCreate } from './schemas.js';
 import { toOrder } from './view.js';
@@ -51,6 +51,7 @@ export async function createOrder(
 ): Promise<OrderResult> {
   const lines = numbered(wanted);
   const facts = await lockForOrdering(tx, act.partnerId, customerId);
+  demandReseller(facts);
   const { order, madeSubscriptions, reservations } = await placeOrder(tx, act, commitWith, facts, lines);
   const changes = madeSubscriptions ? await reevaluate(tx, act, commitWith, rules, facts.customer, facts.now) : [];
   return { order: toOrder(order, facts.country, { includePrice: false }), changes, reservations };
