@@ -34,6 +34,8 @@ import { orders } from './nouns/orders/routes.js';
 import * as orderSchemas from './nouns/orders/schemas.js';
 import { priceBook } from './nouns/prices/routes.js';
 import * as priceSchemas from './nouns/prices/schemas.js';
+import { products } from './nouns/products/routes.js';
+import * as productSchemas from './nouns/products/schemas.js';
 import { purchaseGuards } from './nouns/purchase-guards/routes.js';
 import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
@@ -42,6 +44,7 @@ import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
 import { orderApprovals } from './nouns/purchases/approval-routes.js';
 import { purchases } from './nouns/purchases/routes.js';
 import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
 import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
@@ -155,6 +158,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(permissionSchemas),
     ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(productSchemas),
     ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
@@ -182,8 +186,10 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(products, permissions);
   await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
   await app.register(orders, permissions);
   await app.register(carts, permissions);

@@ -23,10 +23,8 @@ export interface WatchOptions {
 
 /**
  * Logs the lapse of permissions whose last role ended by its own date, cancels purchases whose approval has not come in
- * time, and forgets stored replies and quotes that have expired, partner by partner. Reads do not wait for it: they hold
- * the dates against the clock themselves.
- * Logs the lapse of permissions whose last role ended by its own date, partner by partner, and forgets stored replies
- * and events whose time is over. Reads do not wait for it: they hold `effective_until` against the clock themselves.
+ * time, and forgets stored replies, quotes and events whose time is over, partner by partner. Reads do not wait for it:
+ * they hold the dates against the clock themselves.
  */
 export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; stop(): Promise<void> } {
   const { db, rules, events, log, now } = options;
@@ -60,11 +58,12 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
       for (const { customer_id: customerId } of ended) await lapse(partnerId, customerId);
       const waited = await db.read(partnerId, (reading) => listLapsedOrders(reading, partnerId, now()));
       for (const order of waited) await lapseOrder(partnerId, order.customer_id, order.order_id);
-      await db.write(partnerId, (tx) =>
-        Promise.all([deleteExpiredLedgerRows(tx, partnerId, now()), deleteExpiredQuotes(tx, partnerId, now())]),
-      );
       await db.write(partnerId, async (tx) => {
-        await Promise.all([deleteExpiredLedgerRows(tx, partnerId, now()), deleteOldEvents(tx, partnerId, now())]);
+        await Promise.all([
+          deleteExpiredLedgerRows(tx, partnerId, now()),
+          deleteExpiredQuotes(tx, partnerId, now()),
+          deleteOldEvents(tx, partnerId, now()),
+        ]);
       });
     }
   }

@@ -9,6 +9,24 @@ export const orderingErrors = {
     'Conflict',
     'The order does not wait for a decision. Only a pending order can be approved or declined.',
   ),
+  InventoryContextMissing: entry(
+    400,
+    '400026',
+    'BadRequest',
+    'An inventory context item is missing. Send those that inventoryVariables of the SKU names.',
+  ),
+  TargetSegmentNotAllowed: entry(
+    403,
+    '400030',
+    'Forbidden',
+    'Access to the requested targetSegment is not allowed. Only commercial is served.',
+  ),
+  TargetViewNotAllowed: entry(
+    403,
+    '400036',
+    'Forbidden',
+    'Access to the requested targetView is not allowed. Only Azure, MicrosoftAzure and reservations are served.',
+  ),
   AgreementExists: entry(
     409,
     '600061',
