@@ -25,6 +25,8 @@ import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
 import { customerUsers } from './nouns/customers/user-routes.js';
 import * as userSchemas from './nouns/customers/user-schemas.js';
+import { entitlements } from './nouns/entitlements/routes.js';
+import * as entitlementSchemas from './nouns/entitlements/schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
@@ -167,6 +169,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(agreementSchemas),
     ...Object.values(orderSchemas),
     ...Object.values(cartSchemas),
+    ...Object.values(entitlementSchemas),
     ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
@@ -194,6 +197,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(agreements, permissions);
   await app.register(orders, permissions);
   await app.register(carts, permissions);
+  await app.register(entitlements, permissions);
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);
