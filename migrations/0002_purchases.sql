@@ -281,6 +281,7 @@ create table change_requests (
   constraint change_requests_status_ck check (status in ('open', 'approved', 'declined'))
 );
 create index change_requests_by_time on change_requests (partner_id, customer_id, created_on, change_request_id);
+create unique index change_requests_open on change_requests (partner_id, customer_id, reservation_id, kind) where status = 'open';
 
 create table webhook_registrations (
   partner_id uuid not null,

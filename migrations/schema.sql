@@ -523,6 +523,7 @@ CREATE INDEX activity_log_by_customer ON public.activity_log USING btree (partne
 CREATE UNIQUE INDEX activity_log_by_time ON public.activity_log USING btree (partner_id, occurred_on, entry_id);
 CREATE INDEX azure_subscriptions_by_customer ON public.azure_subscriptions USING btree (partner_id, customer_id, azure_subscription_id);
 CREATE INDEX change_requests_by_time ON public.change_requests USING btree (partner_id, customer_id, created_on, change_request_id);
+CREATE UNIQUE INDEX change_requests_open ON public.change_requests USING btree (partner_id, customer_id, reservation_id, kind) WHERE (status = 'open'::text);
 CREATE UNIQUE INDEX customers_by_domain ON public.customers USING btree (partner_id, domain) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_name ON public.customers USING btree (partner_id, company_name_key, customer_id) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_tenant ON public.customers USING btree (customer_id);

@@ -4,11 +4,20 @@ import type { ChangeRequestsTable } from '../../db/tables.js';
 
 export type ChangeRequestRow = Selectable<ChangeRequestsTable>;
 
-export async function insertChangeRequest(tx: Tx, row: ChangeRequestRow): Promise<void> {
-  await tx
+/** Whether it was inserted: not while a request of the kind is open for the reservation. */
+export async function insertChangeRequest(tx: Tx, row: ChangeRequestRow): Promise<boolean> {
+  const inserted = await tx
     .insertInto('change_requests')
     .values({ ...row, request: JSON.stringify(row.request), outcome: row.outcome && JSON.stringify(row.outcome) })
-    .execute();
+    .onConflict((conflict) =>
+      conflict
+        .columns(['partner_id', 'customer_id', 'reservation_id', 'kind'])
+        .where('status', '=', sql.lit('open'))
+        .doNothing(),
+    )
+    .returning('change_request_id')
+    .executeTakeFirst();
+  return inserted !== undefined;
 }
 
 export async function findChangeRequest(
@@ -24,24 +33,6 @@ export async function findChangeRequest(
     .where('customer_id', '=', customerId)
     .where('change_request_id', '=', changeRequestId)
     .executeTakeFirst();
-}
-
-/** The kinds for which a request on the reservation is open. */
-export async function listOpenKinds(
-  db: Reading,
-  partnerId: string,
-  customerId: string,
-  reservationId: string,
-): Promise<ChangeRequestRow['kind'][]> {
-  const rows = await db
-    .selectFrom('change_requests')
-    .select('kind')
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .where('reservation_id', '=', reservationId)
-    .where('status', '=', 'open')
-    .execute();
-  return rows.map((row) => row.kind);
 }
 
 export interface ChangeRequestPosition {

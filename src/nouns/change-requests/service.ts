@@ -7,7 +7,7 @@ import type { Act } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { findCustomer } from '../purchase-permissions/queries.js';
 import { changedBy } from '../purchase-permissions/service.js';
-import { findReservationOrder, listReservationsOf, type ReservationRow } from '../reservations/queries.js';
+import { listReservationsOf, type ReservationRow } from '../reservations/queries.js';
 import { findHolder, partnersOf } from '../role-assignments/access/access.js';
 import { enqueueEvents } from '../webhooks/outbox.js';
 import {
@@ -16,7 +16,6 @@ import {
   findChangeRequest,
   insertChangeRequest,
   listChangeRequests,
-  listOpenKinds,
 } from './queries.js';
 import { readWish } from './read-wish.js';
 import type { ChangeRequest, ChangeRequestCreate } from './schemas.js';
@@ -43,9 +42,9 @@ function demandPossible(reservation: ReservationRow, body: ChangeRequestCreate, 
 }
 
 /**
- * Files a request of the customer's user on a reservation that it may manage; the partner learns of it through the log
+ * Files a request of the customer's user on a reservation of an order that it was found to manage; the partner learns of it through the log
  * and the webhook.
- * @throws ApiError CustomerNotFound, ReservationOrderNotFound, ReservationNotFound; NotInThisState; ChangeRequestExists;
+ * @throws ApiError CustomerNotFound, ReservationNotFound; NotInThisState; ChangeRequestExists;
  *   InvalidProperty, InvalidInput
  */
 export async function fileChangeRequest(
@@ -59,18 +58,14 @@ export async function fileChangeRequest(
   const reservationOrderId = body.reservationOrderId.toLowerCase();
   const reservationId = body.reservationId.toLowerCase();
   const wish = readWish(body);
-  const [{ customer, now }, order, reservations, openKinds] = await Promise.all([
+  const [{ customer, now }, reservations] = await Promise.all([
     lockCustomer(tx, partnerId, customerId),
-    findReservationOrder(tx, partnerId, reservationOrderId),
     listReservationsOf(tx, partnerId, reservationOrderId),
-    listOpenKinds(tx, partnerId, customerId, reservationId),
   ]);
   if (!customer) throw new ApiError('CustomerNotFound');
-  if (order?.customer_id !== customerId) throw new ApiError('ReservationOrderNotFound');
   const reservation = reservations.find((one) => one.reservation_id === reservationId);
   if (!reservation) throw new ApiError('ReservationNotFound');
   demandPossible(reservation, body, now);
-  if (openKinds.includes(body.kind)) throw new ApiError('ChangeRequestExists');
 
   const row: ChangeRequestRow = {
     partner_id: partnerId,
@@ -90,7 +85,7 @@ export async function fileChangeRequest(
     decided_by: null,
     version: 1,
   };
-  commitWith(insertChangeRequest(tx, row));
+  if (!(await insertChangeRequest(tx, row))) throw new ApiError('ChangeRequestExists');
   const made = toChangeRequest(row);
   const entries = appendEntries(
     tx,
