@@ -46,6 +46,9 @@ import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
 import { orderApprovals } from './nouns/purchases/approval-routes.js';
 import { purchases } from './nouns/purchases/routes.js';
 import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import { refunds } from './nouns/refunds/routes.js';
+import { readRefundFee } from './nouns/refunds/rules.js';
+import * as refundSchemas from './nouns/refunds/schemas.js';
 import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
@@ -166,6 +169,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
     ...Object.values(purchaseSchemas),
+    ...Object.values(refundSchemas),
     ...Object.values(agreementSchemas),
     ...Object.values(orderSchemas),
     ...Object.values(cartSchemas),
@@ -202,6 +206,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);
   await app.register(changeRequests, permissions);
+  await app.register(refunds, { db, now, fees: config.refundFees.map(readRefundFee) });
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {
