@@ -7,7 +7,7 @@ import { deal, type PlannedRequest } from '../harness/load.js';
 import { findPgbench, preparePgbench, toScript } from '../harness/pgbench.js';
 import type { RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
-import { captureWire, type Flight } from '../harness/wire-capture.js';
+import { captureWire } from '../harness/wire-capture.js';
 
 /** Of the service; pgbench has as many of its own behind them. */
 const CUSTOMERS = 1920;
@@ -41,11 +41,13 @@ async function captureScripts(bench: Bench, database: BenchDatabase) {
   const switches: ((clients: number) => string)[] = [];
   const described: string[] = [];
   for (const method of ['PUT', 'DELETE'] as const) {
-    capture.take();
+    capture.takeWrites();
     const requestId = await send(service, bench.headers, method);
-    const flights: readonly Flight[] = capture.take();
-    const begun = flights.flat().filter(({ text }) => text === 'begin').length;
-    if (begun !== 1) throw new Error(`${begun} transactions were read between the service and its database, not one`);
+    const writes = capture.takeWrites();
+    const [flights] = writes;
+    if (!flights || writes.length > 1) {
+      throw new Error(`${writes.length} writes were read between the service and its database, not one`);
+    }
     const [head] = await database.sql<{ seq: number }>('select log_seq as seq from customers where customer_id = $1', [
       customerId(CAPTURED),
     ]);
