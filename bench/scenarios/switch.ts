@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { permissionPath } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
-import { customerId, insertCustomers, insertEligibility, insertPartner, settle } from '../harness/data.js';
+import { customerId, insertCustomers, insertEligibility, insertPartner, settle, untilQuiet } from '../harness/data.js';
 import type { BenchDatabase } from '../harness/database.js';
 import { deal, type PlannedRequest } from '../harness/load.js';
 import { findPgbench, preparePgbench, toScript } from '../harness/pgbench.js';
@@ -63,9 +63,15 @@ async function captureScripts(bench: Bench, database: BenchDatabase) {
   return { switches, described: described.join(', ') };
 }
 
-/** PUT on and DELETE in turn, by clients of which each has customers of its own. */
-function createLoad(bench: Bench, database: BenchDatabase, service: RunningService, connections: number) {
-  const numbers = Array.from({ length: CUSTOMERS }, (_, index) => index + 1);
+/** PUT on and DELETE in turn for customers number `from` to `to`, by clients of which each has customers of its own. */
+export function createSwitchLoad(
+  bench: Bench,
+  database: BenchDatabase,
+  service: RunningService,
+  { connections, from, to }: { connections: number; from: number; to: number },
+) {
+  const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  const range = [customerId(from), customerId(to)];
   const sequences = deal(numbers, connections).map((own) =>
     own.flatMap((number): PlannedRequest[] => {
       const path = permissionPath(number);
@@ -77,22 +83,19 @@ function createLoad(bench: Bench, database: BenchDatabase, service: RunningServi
   );
   const entries = async () => {
     const [row] = await database.sql<{ sum: number }>(
-      'select sum(log_seq)::int as sum from customers where customer_id <= $1',
-      [customerId(CUSTOMERS)],
+      'select sum(log_seq)::int as sum from customers where customer_id between $1 and $2',
+      range,
     );
     return row?.sum ?? 0;
   };
-  /** Requests that a slice left behind run on for a moment: a switch of theirs must not fall into the next slice. */
-  const quiet = async () => {
-    for (let seen = -1, now = await entries(); seen !== now; now = await entries()) {
-      seen = now;
-      await setTimeout(300);
-    }
-  };
   return async (seconds: number): Promise<Slice> => {
-    await quiet();
+    await untilQuiet(database);
     // The last slice ended somewhere in the sequences; each starts with what is off.
-    await database.sql("update purchase_permissions set state = 'off', effective = false where state = 'on'");
+    await database.sql(
+      `update purchase_permissions set state = 'off', effective = false
+       where state = 'on' and customer_id between $1 and $2`,
+      range,
+    );
     const before = await entries();
     const slice = await bench.generator.slice(
       { url: service.url, connections, until: { seconds }, headers: bench.headers, sequences },
@@ -128,7 +131,7 @@ export const switches: Scenario = async (bench) => {
       clients,
       scripts: scripts.map((script) => script(clients)),
     });
-    const load = createLoad(bench, database, service, connections);
+    const load = createSwitchLoad(bench, database, service, { connections, from: 1, to: CUSTOMERS });
     const rounds = await alternate(
       bench.rounds,
       [() => load(bench.warmUpSeconds), () => pgbench.slice(bench.warmUpSeconds)],
