@@ -16,6 +16,8 @@ import { activityLog } from './nouns/activity-log/routes.js';
 import * as activityLogSchemas from './nouns/activity-log/schemas.js';
 import { agreements } from './nouns/agreements/routes.js';
 import * as agreementSchemas from './nouns/agreements/schemas.js';
+import { carts } from './nouns/carts/routes.js';
+import * as cartSchemas from './nouns/carts/schemas.js';
 import { changeRequests } from './nouns/change-requests/routes.js';
 import * as changeRequestSchemas from './nouns/change-requests/schemas.js';
 import { customerProfiles } from './nouns/customers/profile-routes.js';
@@ -26,8 +28,12 @@ import * as userSchemas from './nouns/customers/user-schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
+import { orders } from './nouns/orders/routes.js';
+import * as orderSchemas from './nouns/orders/schemas.js';
 import { priceBook } from './nouns/prices/routes.js';
 import * as priceSchemas from './nouns/prices/schemas.js';
+import { products } from './nouns/products/routes.js';
+import * as productSchemas from './nouns/products/schemas.js';
 import { purchaseGuards } from './nouns/purchase-guards/routes.js';
 import * as guardSchemas from './nouns/purchase-guards/schemas.js';
 import { selfServePolicies } from './nouns/purchase-permissions/policy-routes.js';
@@ -36,6 +42,7 @@ import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
 import { orderApprovals } from './nouns/purchases/approval-routes.js';
 import { purchases } from './nouns/purchases/routes.js';
 import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
 import * as roleAssignmentSchemas from './nouns/role-assignments/schemas.js';
@@ -149,11 +156,14 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(permissionSchemas),
     ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
+    ...Object.values(productSchemas),
     ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
     ...Object.values(purchaseSchemas),
     ...Object.values(agreementSchemas),
+    ...Object.values(orderSchemas),
+    ...Object.values(cartSchemas),
     ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
@@ -173,9 +183,13 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(selfServePolicies, permissions);
   await app.register(subscriptions, permissions);
   await app.register(azureEntitlements, permissions);
+  await app.register(products, permissions);
   await app.register(priceBook, permissions);
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
+  await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
+  await app.register(orders, permissions);
+  await app.register(carts, permissions);
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);

@@ -114,7 +114,10 @@ export interface CartLine {
   termDuration?: string;
   participants?: { key: string; value: string }[];
   provisioningContext?: Record<string, string>;
+  /** Lines of one group become one order; absent where the line has an error. */
   orderGroup?: string;
+  /** Why it cannot be ordered, as judged when the cart was written. */
+  error?: { errorCode: number; errorDescription: string };
 }
 
 export interface CartsTable {

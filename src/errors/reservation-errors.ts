@@ -45,6 +45,12 @@ export const reservationErrors = {
     'OperationCannotBePerformedInCurrentState',
     'The reservation is in a state in which this cannot be done.',
   ),
+  ChangeDirectoryNotSupported: entry(
+    400,
+    '990401',
+    'NonsupportedAccountId',
+    'A reservation that is billed through a partner cannot move to another tenant. Ask the partner to return it and buy it there.',
+  ),
   ChangeRequestNotFound: entry(
     404,
     '990701',

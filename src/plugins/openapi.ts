@@ -35,6 +35,10 @@ export const openapi = fp<{ version: string }>(
           { name: 'Price book', description: "What the partner's customers pay for reservations." },
           { name: 'Role assignments', description: 'Azure role-based access control of Azure subscriptions.' },
           {
+            name: 'Reservations',
+            description: 'Azure reservations that were bought, as Azure Resource Manager shows them.',
+          },
+          {
             name: 'Change requests',
             description: 'What the customer asks its partner to do with a reservation.',
           },

@@ -44,6 +44,25 @@ export async function findOrder(
     .executeTakeFirst();
 }
 
+/** Partner's and customer's purchases together, oldest first; all of them: the original pages them neither. */
+export async function listOrders(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  filter: { billingCycle?: string },
+): Promise<OrderRow[]> {
+  const { billingCycle } = filter;
+  return db
+    .selectFrom('orders')
+    .selectAll()
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .$if(billingCycle !== undefined, (query) => query.where('billing_cycle', '=', billingCycle ?? ''))
+    .orderBy('created_on')
+    .orderBy('order_id')
+    .execute();
+}
+
 /** Writes what became of a pending order. The caller has raised `version`. */
 export async function updateOrderStatus(tx: Tx, row: OrderRow): Promise<void> {
   await tx

@@ -12,10 +12,9 @@ export interface SkuFilter {
 /** The SKUs of which there is a retail price, each with each of its terms once, named as the newest price names them. */
 export async function listPricedSkus(db: Reading, partnerId: string, filter: SkuFilter): Promise<PricedSku[]> {
   const { currencyCode, at, productId, skuId } = filter;
-  const key = ['product_id', 'sku_id', 'reserved_resource_type', 'location', 'sku_key', 'term'] as const;
   return db
     .selectFrom('retail_prices')
-    .distinctOn(key)
+    .distinctOn(['product_id', 'sku_id', 'reserved_resource_type', 'location', 'sku_key', 'term'])
     .select([
       'product_id as productId',
       'sku_id as skuId',
@@ -30,7 +29,57 @@ export async function listPricedSkus(db: Reading, partnerId: string, filter: Sku
     .where('effective_on', '<=', at)
     .$if(productId !== undefined, (query) => query.where('product_id', '=', productId ?? ''))
     .$if(skuId !== undefined, (query) => query.where('sku_id', '=', skuId ?? ''))
-    .orderBy(key)
+    .orderBy('product_id')
+    .orderBy('sku_id')
+    .orderBy('reserved_resource_type')
+    .orderBy('location')
+    .orderBy('sku_key')
+    .orderBy('term')
     .orderBy('effective_on', 'desc')
     .execute();
+}
+
+/** The products of which there is a retail price, of some reservation types. */
+export async function listPricedProducts(
+  db: Reading,
+  partnerId: string,
+  filter: { currencyCode: string; at: Date; types: readonly string[] },
+) {
+  const { currencyCode, at, types } = filter;
+  return db
+    .selectFrom('retail_prices')
+    .distinctOn('product_id')
+    .select([
+      'product_id as productId',
+      'product_name as productName',
+      'reserved_resource_type as reservedResourceType',
+    ])
+    .where('partner_id', '=', partnerId)
+    .where('currency_code', '=', currencyCode)
+    .where('reserved_resource_type', 'in', [...types])
+    .where('effective_on', '<=', at)
+    .orderBy('product_id')
+    .orderBy('effective_on', 'desc')
+    .execute();
+}
+
+/** Whether something can be bought for the Azure subscription, or for one of the Azure plan of that id. */
+export async function isUsableSubscription(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  id: string,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('azure_subscriptions')
+    .select('azure_subscription_id')
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .where('subscription_id', 'is not', null)
+    .where((eb) => eb.or([eb('azure_subscription_id', '=', id), eb('subscription_id', '=', id)]))
+    .where('status', '=', 'active')
+    .where('arm_state', '=', 'Enabled')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }

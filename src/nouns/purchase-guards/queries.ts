@@ -1,7 +1,7 @@
-import { type Selectable, sql } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
-import type { PermissionResource, PurchaseGuardsTable } from '../../db/tables.js';
+import type { Database, PermissionResource, PurchaseGuardsTable } from '../../db/tables.js';
 import type { Spend } from './judge-guards.js';
 
 export type GuardsRow = Selectable<PurchaseGuardsTable>;
@@ -49,47 +49,53 @@ interface SpendOf {
   partnerId: string;
   customerId: string;
   currencyCode: string;
+  now: Date;
   /** Its order is left out; the nil uuid leaves out none. */
   except: string;
 }
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
+/** The customer's own orders that stand, or wait for a partner who can still approve them. */
+function ownOrders(db: Kysely<Database>, $: SpendOf) {
+  return db
+    .selectFrom('reservation_orders as o')
+    .innerJoin('orders as p', (join) =>
+      join
+        .onRef('p.partner_id', '=', 'o.partner_id')
+        .onRef('p.customer_id', '=', 'o.customer_id')
+        .onRef('p.order_id', '=', 'o.order_id'),
+    )
+    .where('o.partner_id', '=', $.partnerId)
+    .where('o.customer_id', '=', $.customerId)
+    .where('o.origin', '=', 'customer')
+    .where('o.currency_code', '=', $.currencyCode)
+    .where('o.provisioning_state', '<>', 'Cancelled')
+    .where((eb) => eb.or([eb('p.approval_expires_on', 'is', null), eb('p.approval_expires_on', '>', $.now)]))
+    .where('o.reservation_order_id', '<>', $.except);
+}
+
 const sumMonth = compileOnce((db, $: SpendOf & { monthStart: Date }) =>
-  db
-    .selectFrom('reservation_orders')
-    .select(sql<number>`coalesce(sum(total_minor), 0)::bigint`.as('minor'))
-    .where('partner_id', '=', $.partnerId)
-    .where('customer_id', '=', $.customerId)
-    .where('created_on', '>=', $.monthStart)
-    .where('origin', '=', 'customer')
-    .where('currency_code', '=', $.currencyCode)
-    .where('provisioning_state', '<>', 'Cancelled')
-    .where('reservation_order_id', '<>', $.except),
+  ownOrders(db, $)
+    .select(sql<number>`coalesce(sum(o.total_minor), 0)::bigint`.as('minor'))
+    .where('o.created_on', '>=', $.monthStart),
 );
 
 // Whole microseconds: a division of integers that rounds up, exact whatever the term.
-const sumOutstanding = compileOnce((db, $: SpendOf & { now: Date }) => {
+const sumOutstanding = compileOnce((db, $: SpendOf) => {
   const toRun = sql`extract(epoch from o.expires_on - ${$.now}::timestamptz) * 1000000`;
   const term = sql`extract(epoch from o.expires_on - o.benefit_start_on) * 1000000`;
-  return db
-    .selectFrom('reservations as r')
-    .innerJoin('reservation_orders as o', (join) =>
-      join.onRef('o.partner_id', '=', 'r.partner_id').onRef('o.reservation_order_id', '=', 'r.reservation_order_id'),
+  return ownOrders(db, $)
+    .innerJoin('reservations as r', (join) =>
+      join.onRef('r.partner_id', '=', 'o.partner_id').onRef('r.reservation_order_id', '=', 'o.reservation_order_id'),
     )
     .select(
       sql<number>`coalesce(sum(div(o.unit_minor * r.quantity * ${toRun} + ${term} - 1, ${term})), 0)::bigint`.as(
         'minor',
       ),
     )
-    .where('r.partner_id', '=', $.partnerId)
-    .where('r.customer_id', '=', $.customerId)
-    .where('r.provisioning_state', 'in', ['Succeeded', 'PendingBilling'])
-    .where('o.origin', '=', 'customer')
-    .where('o.currency_code', '=', $.currencyCode)
-    .where('o.provisioning_state', '<>', 'Cancelled')
     .where('o.expires_on', '>', $.now)
-    .where('o.reservation_order_id', '<>', $.except);
+    .where('r.provisioning_state', 'in', ['Succeeded', 'PendingBilling']);
 });
 
 /**
@@ -105,12 +111,9 @@ export async function loadSpend(
   now: Date,
   except: string = NONE,
 ): Promise<Spend> {
-  const of = { partnerId, customerId, currencyCode, except };
+  const of = { partnerId, customerId, currencyCode, now, except };
   const monthStart = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1));
-  const [[month], [outstanding]] = await Promise.all([
-    sumMonth(db, { ...of, monthStart }),
-    sumOutstanding(db, { ...of, now }),
-  ]);
+  const [[month], [outstanding]] = await Promise.all([sumMonth(db, { ...of, monthStart }), sumOutstanding(db, of)]);
   return { monthMinor: month?.minor ?? 0, outstandingMinor: outstanding?.minor ?? 0 };
 }
 

@@ -4,7 +4,7 @@ import type { Caller } from '../../plugins/authentication.js';
 import { refusalFor, WRITERS } from '../../plugins/authorization.js';
 import { loadRights, partnersOf } from '../role-assignments/access/access.js';
 import { authorizationFailed, mayPerform, type Rights } from '../role-assignments/rights.js';
-import { findReservationOrder, type ReservationOrderRow } from './queries.js';
+import { type FoundOrder, findReservationOrder, type ReservationOrderRow } from './queries.js';
 
 type OrderAction = 'Microsoft.Capacity/reservationOrders/read' | 'Microsoft.Capacity/reservationOrders/write';
 
@@ -13,7 +13,7 @@ const SCOPE_KEYS = ['/providers/microsoft.capacity', '/'];
 
 export interface VisibleOrder {
   partnerId: string;
-  order: ReservationOrderRow;
+  order: FoundOrder;
 }
 
 /** Whether the caller holds a role over the whole tenant that covers its reservations. */

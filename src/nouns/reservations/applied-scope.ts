@@ -78,3 +78,8 @@ export function readAppliedScope(wanted: WantedScope): AppliedScope {
 export function subscriptionOf(scope: AppliedScope): string | undefined {
   return scope.scope?.split('/')[2];
 }
+
+/** The Azure subscription of a scope as a request writes it; undefined: it is no single scope. */
+export function readSubscription(scope: string): string | undefined {
+  return SINGLE.exec(scope)?.[1]?.toLowerCase();
+}

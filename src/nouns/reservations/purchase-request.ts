@@ -68,6 +68,13 @@ export interface WantedPurchase {
 
 const SUBSCRIPTION = /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i;
 
+/** @throws ApiError InvalidInput for a time that the calendar does not have, such as a leap second */
+export function readReviewDate(text: string): Date {
+  const at = new Date(text);
+  if (at.getUTCFullYear() > 0) return at;
+  throw new ApiError('InvalidInput', { description: 'properties.reviewDateTime has to be a time from the year 1 on.' });
+}
+
 /** @throws ApiError InvalidInput for a billing scope that is no subscription, or a scope that cannot be */
 export function readPurchaseRequest(body: PurchaseRequest): WantedPurchase {
   const { properties } = body;
@@ -92,6 +99,6 @@ export function readPurchaseRequest(body: PurchaseRequest): WantedPurchase {
     scope: readAppliedScope(properties),
     instanceFlexibility: properties.reservedResourceProperties?.instanceFlexibility ?? 'On',
     renew: properties.renew ?? false,
-    reviewOn: properties.reviewDateTime === undefined ? null : new Date(properties.reviewDateTime),
+    reviewOn: properties.reviewDateTime === undefined ? null : readReviewDate(properties.reviewDateTime),
   };
 }

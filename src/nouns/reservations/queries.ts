@@ -1,10 +1,12 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, type SqlBool, sql } from 'kysely';
 import { insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { ReservationOrdersTable, ReservationsTable } from '../../db/tables.js';
 
 export type ReservationOrderRow = Selectable<ReservationOrdersTable>;
 export type ReservationRow = Selectable<ReservationsTable>;
+/** With the date until which the purchase waits for the partner's approval; null: it does not wait. */
+export type FoundOrder = ReservationOrderRow & { approval_expires_on: Date | null };
 
 const insertOrder = insertOnce('reservation_orders', [
   'partner_id',
@@ -75,17 +77,33 @@ export async function insertRevisions(tx: Tx, rows: readonly ReservationRow[], c
     .execute();
 }
 
+/** `= any`, not `in`: one statement text, and so one plan, for any number of ids. */
+export function anyOf(column: string, ids: readonly string[]) {
+  return sql<SqlBool>`${sql.ref(column)} = any(${[...ids]}::uuid[])`;
+}
+
+/** Reservation orders with what the order of the purchase says of them. */
+export function selectOrders(db: Reading, partnerId: string) {
+  return db
+    .selectFrom('reservation_orders as o')
+    .innerJoin('orders as p', (join) =>
+      join
+        .onRef('p.partner_id', '=', 'o.partner_id')
+        .onRef('p.customer_id', '=', 'o.customer_id')
+        .onRef('p.order_id', '=', 'o.order_id'),
+    )
+    .selectAll('o')
+    .select('p.approval_expires_on')
+    .where('o.partner_id', '=', partnerId)
+    .where('p.partner_id', '=', partnerId);
+}
+
 export async function findReservationOrder(
   db: Reading,
   partnerId: string,
   reservationOrderId: string,
-): Promise<ReservationOrderRow | undefined> {
-  return db
-    .selectFrom('reservation_orders')
-    .selectAll()
-    .where('partner_id', '=', partnerId)
-    .where('reservation_order_id', '=', reservationOrderId)
-    .executeTakeFirst();
+): Promise<FoundOrder | undefined> {
+  return selectOrders(db, partnerId).where('o.reservation_order_id', '=', reservationOrderId).executeTakeFirst();
 }
 
 /** Of one order, oldest first: those that were split, merged or returned too. */
@@ -123,6 +141,73 @@ export async function updateReservation(tx: Tx, row: ReservationRow, changedBy: 
       .execute(),
     insertRevisions(tx, [row], changedBy),
   ]);
+}
+
+/** The reservation orders of what the reservations were renewed or exchanged from and to, by reservation id. */
+export async function findOrderIds(
+  db: Reading,
+  partnerId: string,
+  rows: readonly ReservationRow[],
+): Promise<Map<string, string>> {
+  const relatives = rows
+    .flatMap((row) => [row.renew_source, row.renew_destination, row.swap_source, row.swap_destination])
+    .filter((id) => id !== null);
+  if (relatives.length === 0) return new Map();
+  const found = await db
+    .selectFrom('reservations')
+    .select(['reservation_id', 'reservation_order_id'])
+    .where('partner_id', '=', partnerId)
+    .where(anyOf('customer_id', [...new Set(rows.map((row) => row.customer_id))]))
+    .where(anyOf('reservation_id', relatives))
+    .execute();
+  return new Map(found.map((row) => [row.reservation_id, row.reservation_order_id]));
+}
+
+/** Of those named, the Azure subscriptions that this partner bought for the customer and that are active. */
+export async function listScopeSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerId: string,
+  azureSubscriptionIds: readonly string[],
+): Promise<Set<string>> {
+  const rows = await db
+    .selectFrom('azure_subscriptions as a')
+    .innerJoin('subscriptions as s', (join) =>
+      join
+        .onRef('s.partner_id', '=', 'a.partner_id')
+        .onRef('s.customer_id', '=', 'a.customer_id')
+        .onRef('s.subscription_id', '=', 'a.subscription_id'),
+    )
+    .select('a.azure_subscription_id')
+    .where('a.partner_id', '=', partnerId)
+    .where('s.partner_id', '=', partnerId)
+    .where('a.customer_id', '=', customerId)
+    .where(anyOf('a.azure_subscription_id', azureSubscriptionIds))
+    .where('a.status', '=', 'active')
+    .where('a.arm_state', '=', 'Enabled')
+    .where('s.status', '=', 'active')
+    .execute();
+  return new Set(rows.map((row) => row.azure_subscription_id));
+}
+
+/** What a reservation was, newest first. */
+export async function listRevisions(
+  db: Reading,
+  partnerId: string,
+  reservation: Pick<ReservationRow, 'reservation_order_id' | 'reservation_id'>,
+  page: { below: number | undefined; limit: number },
+) {
+  const { below } = page;
+  return db
+    .selectFrom('reservation_revisions')
+    .select(['version', 'content'])
+    .where('partner_id', '=', partnerId)
+    .where('reservation_order_id', '=', reservation.reservation_order_id)
+    .where('reservation_id', '=', reservation.reservation_id)
+    .$if(below !== undefined, (query) => query.where('version', '<', below ?? 0))
+    .orderBy('version', 'desc')
+    .limit(page.limit)
+    .execute();
 }
 
 /** Writes the columns of a reservation order that can change. The caller has raised `version`. */

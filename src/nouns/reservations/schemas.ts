@@ -120,7 +120,10 @@ export const ReservationResponse = Type.Object(
   {
     id: Type.String(),
     name: Type.String({ description: '`{reservation order}/{reservation}`' }),
-    type: textEnum(['Microsoft.Capacity/reservationOrders/reservations']),
+    type: textEnum([
+      'Microsoft.Capacity/reservationOrders/reservations',
+      'Microsoft.Capacity/reservationOrders/reservations/revisions',
+    ]),
     kind: Type.Optional(Type.String({ examples: ['Microsoft.Compute'] })),
     location: Type.String(),
     etag: Type.Integer(),
@@ -179,6 +182,8 @@ export const ReservationResponse = Type.Object(
   { $id: 'ReservationResponse', description: 'Part of a reservation order: what is reserved, and where it applies.' },
 );
 export type ReservationResponse = Static<typeof ReservationResponse>;
+/** What split and merge answer: an array, as documented. */
+export const ReservationResponses = Type.Array(ref(ReservationResponse), { $id: 'ReservationResponses' });
 export const ReservationList = listResult('ReservationList', ReservationResponse);
 
 const Count = Type.Integer({ minimum: 0 });
@@ -289,12 +294,18 @@ export const ChangeDirectoryRequest = Type.Object(
   { $id: 'ChangeDirectoryRequest', description: 'Where a reservation order is to move.' },
 );
 
+export const ChangeDirectoryResponse = Type.Object(
+  {
+    reservationOrder: Type.Object({ id: Type.String(), name: Type.String(), isSucceeded: Type.Boolean() }),
+  },
+  { $id: 'ChangeDirectoryResponse', description: 'Documented by Azure; never answered here.' },
+);
+
 export const CapacityOperationResult = Type.Object(
   {
     id: Type.String(),
     name: Uuid,
     status: textEnum(['InProgress', 'Succeeded', 'Failed', 'Cancelled']),
-    properties: Type.Optional(ref(ReservationOrderResponse)),
     error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
   },
   { $id: 'CapacityOperationResult', description: 'What became of a purchase that was not settled at once.' },

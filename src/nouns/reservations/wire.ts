@@ -142,12 +142,6 @@ export function toReservationOrder(
   };
 }
 
-/** The reservations that it was renewed or exchanged from and to: they are in other orders. */
-export function relativesOf(row: ReservationRow): string[] {
-  const relatives = [row.renew_source, row.renew_destination, row.swap_source, row.swap_destination];
-  return relatives.filter((id) => id !== null);
-}
-
 /** What a reservation came from and became, as ids of resources. */
 function lineage(row: ReservationRow, orderIds: ReadonlyMap<string, string>) {
   const path = (id: string) => reservationPath(row.reservation_order_id, id);
@@ -246,5 +240,20 @@ export function toReservation(
       userFriendlyAppliedScopeType: scopeShown(row),
       userFriendlyRenewState: renewShown(state, row),
     },
+  };
+}
+
+const DATES = ['review_on', 'effective_on', 'expires_on', 'purchased_on', 'updated_on'] as const;
+
+/** What a reservation was, told as it was then, from the columns that a revision keeps as JSON. */
+export function toRevision(order: OrderToShow, content: Readonly<Record<string, unknown>>): ReservationResponse {
+  const dates = DATES.map((name) => [name, content[name] === null ? null : new Date(String(content[name]))]);
+  const row = { ...content, ...Object.fromEntries(dates) } as ReservationRow;
+  const shown = toReservation(order, row, row.updated_on);
+  return {
+    ...shown,
+    id: `${shown.id}/revisions/${row.version}`,
+    name: `${shown.name}/${row.version}`,
+    type: 'Microsoft.Capacity/reservationOrders/reservations/revisions',
   };
 }

@@ -14,9 +14,15 @@ import {
   entitlementOf,
   reactivateEntitlement,
 } from './azure-entitlements.js';
+import { createEntitlement } from './create-entitlement.js';
 import { findMarket, findSubscription, listAzureSubscriptions } from './queries.js';
 import { OneSubscription, type SubscriptionOptions, subscriptionKey } from './routes.js';
-import { AzureEntitlement, AzureEntitlementCancellation, AzureEntitlementCollection } from './schemas.js';
+import {
+  AzureEntitlement,
+  AzureEntitlementCancellation,
+  AzureEntitlementCollection,
+  AzureEntitlementCreate,
+} from './schemas.js';
 import { entitlementsOf, type SubscriptionKey } from './service.js';
 import { toAzureEntitlement } from './wire.js';
 
@@ -46,8 +52,8 @@ export const azureEntitlements: FastifyPluginAsyncTypebox<SubscriptionOptions> =
     return { subscription, azureSubscriptions };
   }
 
-  const answer = (partnerId: string, customerId: string, result: EntitlementResult): Outcome => ({
-    status: 200,
+  const answer = (partnerId: string, customerId: string, result: EntitlementResult, status = 200): Outcome => ({
+    status,
     body: result.entitlement,
     committed: () => announceEligibility(events, partnerId, customerId, result.changes),
   });
@@ -70,6 +76,30 @@ export const azureEntitlements: FastifyPluginAsyncTypebox<SubscriptionOptions> =
       const { subscription, azureSubscriptions } = await read(request.caller.tenantId, key);
       return partnerCenterCollection(
         entitlementsOf(subscription, azureSubscriptions).map((row) => toAzureEntitlement(row, key.subscriptionId)),
+      );
+    },
+  );
+
+  app.post(
+    '/v1/customers/:customer/subscriptions/:subscription/azureEntitlements',
+    {
+      config: { ...writable, strictBody: true },
+      schema: {
+        tags,
+        operationId: 'createAzureEntitlement',
+        summary: 'Add an Azure subscription to an Azure plan',
+        description:
+          "Not in the original, where Azure creates it. The partner's AdminAgents group is its Owner; a user of the customer too where one is named.",
+        params: OneSubscription,
+        body: ref(AzureEntitlementCreate),
+        response: { 201: ref(AzureEntitlement), ...refusals(409, 413, 415) },
+      },
+    },
+    async (request, reply) => {
+      const partnerId = request.caller.tenantId;
+      const key = subscriptionKey(request.params);
+      return app.write(request, reply, partnerId, async (tx, act, commitWith) =>
+        answer(partnerId, key.customerId, await createEntitlement(tx, act, commitWith, rules, key, request.body), 201),
       );
     },
   );

@@ -191,3 +191,22 @@ export const AzureEntitlementCancellation = Type.Object(
     examples: [{ cancellationReason: 'compromise' }],
   },
 );
+
+export const AzureEntitlementCreate = Type.Object(
+  {
+    friendlyName: Type.String({ minLength: 1, maxLength: 64, pattern: '\\S' }),
+    ownerUserId: Type.Optional(
+      Type.String({
+        ...Uuid,
+        description: "A home user of the customer who becomes Owner beside the partner's group.",
+      }),
+    ),
+  },
+  {
+    $id: 'AzureEntitlementCreate',
+    description: 'A further Azure subscription under an Azure plan. Not in the original, where Azure creates them.',
+    additionalProperties: false,
+    examples: [{ friendlyName: 'Production' }],
+  },
+);
+export type AzureEntitlementCreate = Static<typeof AzureEntitlementCreate>;

@@ -278,6 +278,9 @@ t.test("what counts as spent: the customer's own purchases in the currency that 
     { monthMinor: 100, outstandingMinor: 100 },
     'the one judged again is left out',
   );
+  const lapsed = new Date(NOW.getTime() + 72 * 3_600_000);
+  t.match(await spendOf(customer, undefined, new Date(lapsed.getTime() - 1)), { monthMinor: 700 });
+  t.match(await spendOf(customer, undefined, lapsed), { monthMinor: 100, outstandingMinor: 100 }, 'it has lapsed');
   const december = new Date('2026-12-01T00:00:00Z');
   t.match(await spendOf(customer, undefined, december), { monthMinor: 0 });
 });

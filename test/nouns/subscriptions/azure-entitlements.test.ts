@@ -139,3 +139,92 @@ t.test('a deleted one, one of a suspended plan and one of a lost customer are no
   ]);
   t.match(await reactivate(), { status: 400, body: { code: '900337' } });
 });
+
+t.test('an Azure subscription is added to a plan, with the partner and a home user as Owners', async (t) => {
+  const customer = await service.newCustomer();
+  await service.sql('delete from role_assignments where role_assignment_id = $1', [customer.roleAssignmentId]);
+  await request('POST', `${one(customer)}/cancel`, compromised);
+  const eligibility = `${permission(customer)}/eligibility`;
+  t.match((await request('GET', eligibility)).body, { eligible: false });
+  const made = await request('POST', list(customer), {
+    body: { friendlyName: 'Production', ownerUserId: customer.ownerId.toUpperCase() },
+  });
+  t.match(made, {
+    status: 201,
+    body: { friendlyName: 'Production', status: 'active', subscriptionId: customer.subscriptionId },
+  });
+  t.same((await request('GET', `${list(customer)}/${made.body.id}`)).body, made.body);
+  t.match((await request('GET', eligibility)).body, { eligible: true });
+  t.match(
+    await service.sql(
+      `select principal_id, principal_type, created_by from role_assignments where azure_subscription_id = $1
+        order by principal_type`,
+      [made.body.id],
+    ),
+    [
+      { principal_type: 'ForeignGroup', created_by: null },
+      { principal_type: 'User', principal_id: customer.ownerId, created_by: /^[0-9a-f-]{36}$/ },
+    ],
+  );
+  t.same(
+    (await logOf(service, customer)).slice(1).map(({ action }) => action),
+    ['Create Azure Entitlement', 'Create Role Assignment', 'Create Role Assignment'],
+  );
+  t.equal((await request('POST', list(customer), { body: { friendlyName: 'Test' } })).status, 201, 'without a user');
+});
+
+t.test('an added Azure subscription brings a lapsed permission back', async (t) => {
+  const customer = await service.newCustomer();
+  t.equal((await request('PUT', permission(customer), { body: { state: 'on' } })).status, 201);
+  await request('POST', `${one(customer)}/cancel`, compromised);
+  t.match((await request('GET', permission(customer))).body, { effective: false });
+  const body = { friendlyName: 'New', ownerUserId: customer.ownerId };
+  t.equal((await request('POST', list(customer), { body })).status, 201);
+  t.match((await request('GET', permission(customer))).body, { effective: true });
+});
+
+t.test('an Azure subscription that cannot be added is refused and leaves nothing', async (t) => {
+  const customer = await service.newCustomer();
+  const { subscription: global } = await addAzureGlobal(service, customer);
+  const post = (body: unknown, plan = customer.subscriptionId, token = service.tokens.admin) =>
+    request('POST', list(customer, plan), { body, token });
+  const ok = { friendlyName: 'Production' };
+  const rows = () =>
+    service.sql('select count(*)::int as n from azure_subscriptions where customer_id = $1', [customer.customerId]);
+  const before = await rows();
+  for (const body of [
+    {},
+    { friendlyName: '' },
+    { friendlyName: ' ' },
+    { friendlyName: 1 },
+    { ...ok, status: 'active' },
+  ]) {
+    t.match(await post(body), { status: 400, body: { code: '3000' } }, JSON.stringify(body));
+  }
+  t.match(await post({ FriendlyName: 'x' }), { status: 400 }, 'names are exact on an own resource');
+  t.match(await post({ ...ok, ownerUserId: null }), { status: 400, body: { code: '3000' } });
+  t.match(await post({ ...ok, ownerUserId: randomUUID() }), { status: 400, body: { code: '990004' } });
+  const { ownerId: foreignUser } = await service.newCustomer();
+  t.match(await post({ ...ok, ownerUserId: foreignUser }), { status: 400, body: { code: '990004' } });
+  const user = (set: string) => service.sql(`update users set ${set} where user_id = $1`, [customer.ownerId]);
+  await user(`user_type = 'guest'`);
+  t.match(await post({ ...ok, ownerUserId: customer.ownerId }), { status: 400, body: { code: '990201' } });
+  await user(`user_type = 'member', account_state = 'inactive'`);
+  t.match(await post({ ...ok, ownerUserId: customer.ownerId }), { status: 400, body: { code: '990201' } });
+  await user(`account_state = 'active', deleted_on = now()`);
+  t.match(await post({ ...ok, ownerUserId: customer.ownerId }), { status: 400, body: { code: '990004' } });
+  t.match(await post(ok, global.subscription_id), { status: 400, body: { code: '800011' } });
+  t.match(await post(ok, randomUUID()), { status: 404, body: { code: '20003' } });
+  for (const token of [service.tokens.sales, service.tokens.helpdesk]) {
+    t.match(await post(ok, customer.subscriptionId, token), { status: 403, body: { code: '900150' } });
+  }
+  t.match(await post(ok, customer.subscriptionId, service.tokens.fabrikamAdmin), { status: 404 });
+  await service.sql(`update subscriptions set status = 'suspended' where subscription_id = $1`, [
+    customer.subscriptionId,
+  ]);
+  t.match(await post(ok), { status: 400, body: { code: '800012', description: /Reactivate/ } });
+  await service.sql(`update subscriptions set status = 'active' where subscription_id = $1`, [customer.subscriptionId]);
+  await service.sql(`update customers set relationship = 'none' where customer_id = $1`, [customer.customerId]);
+  t.match(await post(ok), { status: 403, body: { code: '20002' } });
+  t.same(await rows(), before);
+});
