@@ -82,6 +82,7 @@ function availabilityIdOf({ productId, skuId, reservedResourceType, skuName, loc
 export function reservationItems(skus: readonly PricedSku[]): ReservationItem[] {
   const byId = new Map<string, PricedSku[]>();
   for (const sku of skus) {
+    if (!findReservationType(sku.reservedResourceType)?.terms.includes(sku.term)) continue;
     const id = `${sku.productId}:${sku.skuId}:${availabilityIdOf(sku)}`;
     const same = byId.get(id);
     if (same) same.push(sku);

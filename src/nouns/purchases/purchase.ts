@@ -140,7 +140,11 @@ function refuse(
 }
 
 /** The order of a purchase, with one line. */
-export function orderRow(made: MadeReservation, quote: QuoteRow, approvalExpiresOn: Date | null): OrderRow {
+export function orderRow(
+  made: MadeReservation,
+  quote: Pick<QuoteRow, 'price' | 'request'>,
+  approvalExpiresOn: Date | null,
+): OrderRow {
   const { order } = made;
   const { price, request } = quote;
   const listMinor = toMinor(price.retailUnitPrice, price.currencyCode);
