@@ -2,10 +2,9 @@ import type { CommitWith, Reading, Tx } from '../../db/connect.js';
 import { toDecimal } from '../../lib/money.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
 import { exchangeReservations } from '../refunds/exchange.js';
-import { getOrderState, getReservation } from '../refunds/given-back.js';
 import { returnReservation } from '../refunds/return.js';
 import type { RefundFee } from '../refunds/rules.js';
-import type { Locked } from '../reservations/change.js';
+import { type Locked, pickReservation, readOrder } from '../reservations/change.js';
 import type { AppliedScope } from '../reservations/create.js';
 import type { WantedPurchase } from '../reservations/purchase-request.js';
 import type { ReservationOrderRow, ReservationRow } from '../reservations/queries.js';
@@ -40,8 +39,9 @@ function purchaseOf(order: ReservationOrderRow, old: ReservationRow, wanted: Exc
 }
 
 async function findUnits(db: Reading, row: ChangeRequestRow, quantity: number | undefined) {
-  const state = await getOrderState(db, row.partner_id, row.customer_id, row.reservation_order_id);
-  const reservation = getReservation(state, row.reservation_id);
+  const { customer_id: customerId, reservation_order_id: reservationOrderId } = row;
+  const state = await readOrder(db, row.partner_id, { customerId, reservationOrderId });
+  const reservation = pickReservation(state.reservations, row.reservation_id);
   const units = {
     reservationOrderId: row.reservation_order_id,
     reservationId: row.reservation_id,
