@@ -157,7 +157,10 @@ function bodyOf(schema: JsonSchema, depth = 6): fc.Arbitrary<unknown> {
     const members = Object.entries(schema.properties).map(([name, part]) => [name, bodyOf(part, depth - 1)]);
     return mostly(
       fc
-        .tuple(fc.record(Object.fromEntries(members)), fc.subarray(Object.keys(schema.properties), { maxLength: 1 }))
+        .tuple(
+          fc.record(Object.fromEntries(members)),
+          fc.subarray(Object.keys(schema.properties), { maxLength: Math.min(1, members.length) }),
+        )
         .map(([whole, [absent]]) => Object.fromEntries(Object.entries(whole).filter(([name]) => name !== absent))),
     );
   }
