@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
+import { insertPurchase } from '../helpers/purchases.js';
 import { OWNER_ROLE, startService } from '../helpers/service.js';
 import { documentOf, type Operation, undocumented } from './wire.js';
 
@@ -12,6 +13,7 @@ const made = await service.newCustomer();
 /** For what ends a customer: the others are to be there for the rest of the run. */
 const passing = await service.newCustomer();
 const foreign = await service.newCustomer({ partnerId: 'b36d1c8a-3f5e-4f0e-9a36-6f1f0c2b7d11' });
+const bought = await insertPurchase(service.db, made, { total: 100_000, quantity: 1000 });
 const document = documentOf(service);
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
@@ -74,6 +76,9 @@ const likely: Readonly<Record<string, readonly string[]>> = {
   resource: ['AzureReservedInstances', 'azuresavingsplan'],
   id: [`${made.partnerId}_${made.customerId}`],
   roleAssignmentName: [made.roleAssignmentId, randomUUID()],
+  reservationOrderId: [bought.reservationOrderId],
+  reservationId: [bought.reservationId],
+  operationId: [bought.reservationOrderId],
   'api-version': ['2022-04-01'],
   size: ['1', '500'],
   seekOperation: ['First'],
@@ -81,7 +86,12 @@ const likely: Readonly<Record<string, readonly string[]>> = {
   filter: ['{"Field":"CompanyName","Value":"cust","Operator":"starts_with"}'],
   startDate: [new Date().toISOString().slice(0, 10)],
   endDate: [new Date().toISOString()],
-  $filter: ['atScope()', `principalId eq '${made.ownerId}'`, `assignedTo('${made.ownerId}')`],
+  $filter: [
+    'atScope()',
+    'properties/archived eq false',
+    `principalId eq '${made.ownerId}'`,
+    `assignedTo('${made.ownerId}')`,
+  ],
   tenantId: [made.customerId],
   managementGroup: [made.customerId],
   roleDefinitionId: [OWNER_ROLE],
