@@ -34,6 +34,8 @@ import { orders } from './nouns/orders/routes.js';
 import * as orderSchemas from './nouns/orders/schemas.js';
 import { priceBook } from './nouns/prices/routes.js';
 import * as priceSchemas from './nouns/prices/schemas.js';
+import { reservationCatalog } from './nouns/products/catalog-routes.js';
+import * as catalogSchemas from './nouns/products/catalog-schemas.js';
 import { products } from './nouns/products/routes.js';
 import * as productSchemas from './nouns/products/schemas.js';
 import { purchaseGuards } from './nouns/purchase-guards/routes.js';
@@ -44,6 +46,9 @@ import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
 import { orderApprovals } from './nouns/purchases/approval-routes.js';
 import { purchases } from './nouns/purchases/routes.js';
 import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import { refunds } from './nouns/refunds/routes.js';
+import { readRefundFee } from './nouns/refunds/rules.js';
+import * as refundSchemas from './nouns/refunds/schemas.js';
 import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
@@ -159,10 +164,12 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(productSchemas),
+    ...Object.values(catalogSchemas),
     ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
     ...Object.values(purchaseSchemas),
+    ...Object.values(refundSchemas),
     ...Object.values(agreementSchemas),
     ...Object.values(orderSchemas),
     ...Object.values(cartSchemas),
@@ -188,6 +195,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(azureEntitlements, permissions);
   await app.register(products, permissions);
   await app.register(priceBook, permissions);
+  await app.register(reservationCatalog, { ...permissions, publicUrl: config.publicUrl });
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
@@ -197,7 +205,9 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);
-  await app.register(changeRequests, permissions);
+  const fees = config.refundFees.map(readRefundFee);
+  await app.register(changeRequests, { ...permissions, fees });
+  await app.register(refunds, { db, now, fees });
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {
