@@ -33,9 +33,13 @@ function overview(all: RunOptions['commands']): string {
 }
 
 function help(name: string, command: Command): string {
-  const own = Object.entries(command.flags).map(([flag, { description }]) => `  --${flag.padEnd(24)}${description}`);
+  const flags = [...Object.keys(command.flags).map((flag) => `--${flag}`), ...settingNames.map(flagOf)];
+  const width = Math.max(...flags.map(({ length }) => length)) + 2;
+  const own = Object.entries(command.flags).map(
+    ([flag, { description }]) => `  ${`--${flag}`.padEnd(width)}${description}`,
+  );
   const settings = settingNames.map(
-    (setting) => `  ${flagOf(setting).padEnd(26)}${describe(setting)} [${variableOf(setting)}]`,
+    (setting) => `  ${flagOf(setting).padEnd(width)}${describe(setting)} [${variableOf(setting)}]`,
   );
   return [
     `Usage: customer-permissions ${name} ${command.usage}`.trimEnd(),

@@ -7,6 +7,7 @@ import type { Caller } from '../../plugins/authentication.js';
 import type { Act, Outcome, RefusedOutcome } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { insertOrder, type OrderRow } from '../orders/queries.js';
+import { catalogItemIdOf } from '../products/catalog-item.js';
 import type { Spend } from '../purchase-guards/judge-guards.js';
 import { loadSpend } from '../purchase-guards/queries.js';
 import { indexOf } from '../purchase-permissions/fact-index.js';
@@ -161,7 +162,7 @@ export function orderRow(
     lines: [
       {
         lineItemNumber: 0,
-        offerId: `${price.productId}:${price.skuId}`,
+        offerId: catalogItemIdOf({ ...price, ...request }),
         friendlyName: order.display_name,
         quantity: request.quantity,
         subscriptionId: request.azureSubscriptionId,

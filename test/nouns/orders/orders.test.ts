@@ -464,6 +464,12 @@ t.test('the history shows both sides, who bought, and those of one billing cycle
   t.match((await request('GET', `${list(customer)}/${theirs}/provisioningstatus`)).body.items, [
     { status: 'PrefulfillmentPending' },
   ]);
+  await sql('update orders set approval_expires_on = now() where order_id = $1', [theirs]);
+  t.match(
+    await request('GET', `${list(customer)}/${theirs}`),
+    { body: { status: 'cancelled' } },
+    'nobody approved it in time',
+  );
   await sql(`update orders set status = 'cancelled', approval_expires_on = null where order_id = $1`, [theirs]);
   t.match((await request('GET', `${list(customer)}/${theirs}/provisioningstatus`)).body.items, [
     { status: 'Unfulfilled' },
