@@ -205,8 +205,9 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);
-  await app.register(changeRequests, permissions);
-  await app.register(refunds, { db, now, fees: config.refundFees.map(readRefundFee) });
+  const fees = config.refundFees.map(readRefundFee);
+  await app.register(changeRequests, { ...permissions, fees });
+  await app.register(refunds, { db, now, fees });
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {

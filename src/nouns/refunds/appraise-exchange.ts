@@ -6,17 +6,10 @@ import { findReservationType } from '../products/reservation-types.js';
 import { loadFacts } from '../purchase-permissions/facts-queries.js';
 import { azureSubscriptionFlaw } from '../purchase-permissions/judge-subscription.js';
 import { subscriptionOf } from '../reservations/applied-scope.js';
+import { type Locked, type OrderRows, pickReservation, readOrder } from '../reservations/change.js';
 import type { WantedPurchase } from '../reservations/purchase-request.js';
 import type { ReservationRow } from '../reservations/queries.js';
-import {
-  getOrderState,
-  getReservation,
-  giveBack,
-  type Locked,
-  livingUnits,
-  type OrderState,
-  type Units,
-} from './given-back.js';
+import { giveBack, livingUnits, type Units } from './given-back.js';
 import { type ExchangePurchase, judgeExchange } from './judge-exchange.js';
 import { judgeQuantity } from './judge-return.js';
 import { type Refund, refundOf } from './refund.js';
@@ -39,7 +32,7 @@ export interface PromisedExchange {
 /** One reservation given back: before and after. */
 export interface AppraisedReturn {
   units: Units;
-  before: OrderState;
+  before: OrderRows;
   reservation: ReservationRow;
   /** Undefined where so many cannot be given back. */
   refund: Refund | undefined;
@@ -66,9 +59,9 @@ export async function appraiseExchange(
 ): Promise<ExchangeAppraisal> {
   const { partner_id: partnerId, customer_id: customerId } = customer;
   const at = promised?.pricedAt ?? now;
-  const states = new Map<string, OrderState>();
+  const states = new Map<string, OrderRows>();
   for (const { reservationOrderId: id } of returns) {
-    if (!states.has(id)) states.set(id, await getOrderState(db, partnerId, customerId, id));
+    if (!states.has(id)) states.set(id, await readOrder(db, partnerId, { customerId, reservationOrderId: id }));
   }
   for (const [id, { order }] of states) {
     if (promised && promised.orderVersions[id] !== order.version) throw new ApiError('RefundSessionOutdated');
@@ -78,7 +71,7 @@ export async function appraiseExchange(
   const returned = returns.map((units): AppraisedReturn => {
     const before = states.get(units.reservationOrderId);
     if (!before) throw new Error('an order that was read is gone');
-    const reservation = getReservation(before, units.reservationId);
+    const reservation = pickReservation(before.reservations, units.reservationId);
     const flaws = judgeQuantity(reservation, units.quantity, now);
     reasons.push(...flaws);
     if (flaws.length > 0) return { units, before, reservation, refund: undefined };

@@ -2,8 +2,9 @@ import type { Reading } from '../../db/connect.js';
 import { ApiError, type Reason } from '../../errors/api-error.js';
 import { findPrice, findRetailUnitPrice } from '../prices/find-price.js';
 import { findReservationType } from '../products/reservation-types.js';
+import { type Locked, type OrderRows, pickReservation, readOrder } from '../reservations/change.js';
 import type { ReservationOrderRow, ReservationRow } from '../reservations/queries.js';
-import { getOrderState, getReservation, type Locked, livingUnits, type OrderState, type Units } from './given-back.js';
+import { livingUnits, type Units } from './given-back.js';
 import { judgeQuantity, judgeReturn, type LimitUse } from './judge-return.js';
 import { limitTaken } from './limit.js';
 import { getConsumedLimit } from './queries.js';
@@ -20,7 +21,7 @@ export interface Promised {
 }
 
 export interface Appraisal {
-  state: OrderState;
+  state: OrderRows;
   reservation: ReservationRow;
   /** Undefined where so many cannot be given back. */
   refund: Refund | undefined;
@@ -89,8 +90,8 @@ export async function appraiseReturn(
   promised?: Promised,
 ): Promise<Appraisal> {
   const { partner_id: partnerId, customer_id: customerId } = customer;
-  const state = await getOrderState(db, partnerId, customerId, units.reservationOrderId);
-  const reservation = getReservation(state, units.reservationId);
+  const state = await readOrder(db, partnerId, { customerId, reservationOrderId: units.reservationOrderId });
+  const reservation = pickReservation(state.reservations, units.reservationId);
   const { order } = state;
   if (promised && promised.orderVersion !== order.version) throw new ApiError('RefundSessionOutdated');
   const at = promised?.pricedAt ?? now;

@@ -4,9 +4,9 @@ import type { Act } from '../../plugins/idempotency/plugin.js';
 import type { NewEntry } from '../activity-log/append.js';
 import { changedBy } from '../purchase-permissions/service.js';
 import { describePurchase, keyValues } from '../purchases/purchase.js';
+import type { Locked } from '../reservations/change.js';
 import { type MadeReservation, makeReservation } from '../reservations/create.js';
 import type { ExchangeAppraisal, PromisedExchange } from './appraise-exchange.js';
-import type { Locked } from './given-back.js';
 
 export interface MadePurchase {
   made: MadeReservation;

@@ -1,16 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { lockCustomer } from '../../db/customer-lock.js';
 import { ApiError } from '../../errors/api-error.js';
-import { ApiVersion } from '../../http/api-version.js';
 import { armRefusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref } from '../../http/schemas.js';
 import { demandPartner } from '../reservations/access.js';
+import { readReservationPath, TAGS, VersionQuery } from '../reservations/addresses.js';
 import { findReservationOrder } from '../reservations/queries.js';
 import { calculateExchange, exchangeUnderSession } from './exchange-session.js';
 import type { Units } from './given-back.js';
 import { PARTNER_ALONE, type RefundOptions } from './options.js';
-import { readReservationId } from './reservation-id.js';
 import { CalculateExchangeRequest, CalculateExchangeResult, ExchangeRequest, ExchangeResult } from './schemas.js';
 
 /** @throws ApiError InvalidInput: nothing to buy, savings plans, a reservation named twice */
@@ -26,7 +24,7 @@ function readExchange({ properties }: CalculateExchangeRequest): Units[] {
     });
   }
   const returns = properties.reservationsToExchange.map(({ reservationId, quantity }) => ({
-    ...readReservationId(reservationId),
+    ...readReservationPath(reservationId),
     quantity,
   }));
   if (new Set(returns.map((one) => one.reservationId)).size < returns.length) {
@@ -38,8 +36,7 @@ function readExchange({ properties }: CalculateExchangeRequest): Units[] {
 }
 
 export const exchanges: FastifyPluginAsyncTypebox<RefundOptions> = async (app, { db }) => {
-  const tags = ['Reservations'];
-  const querystring = Type.Object(ApiVersion);
+  const common = { tags: TAGS, querystring: VersionQuery };
 
   /** The customer that the reservations are of. @throws ApiError ReservationOrderNotFound, InvalidInput */
   async function customerOf(partnerId: string, returns: readonly Units[]): Promise<string> {
@@ -59,12 +56,11 @@ export const exchanges: FastifyPluginAsyncTypebox<RefundOptions> = async (app, {
     {
       config: PARTNER_ALONE,
       schema: {
-        tags,
+        ...common,
         operationId: 'calculateExchange',
         summary: 'Calculate an exchange of reservations',
         description:
           'Of one customer and one product family; the new ones come to at least what is left of the old ones. The amounts can be had for 30 minutes under the session id, as long as nothing of the orders changes.',
-        querystring,
         body: ref(CalculateExchangeRequest),
         response: { 200: ref(CalculateExchangeResult), ...armRefusals(409, 413, 415) },
       },
@@ -89,12 +85,11 @@ export const exchanges: FastifyPluginAsyncTypebox<RefundOptions> = async (app, {
     {
       config: PARTNER_ALONE,
       schema: {
-        tags,
+        ...common,
         operationId: 'exchangeReservations',
         summary: 'Exchange reservations',
         description:
           'Under a live session of calculateExchange, at its amounts. Done at once, all of it or nothing; the same session again gets the same answer and does nothing.',
-        querystring,
         body: ref(ExchangeRequest),
         response: { 200: ref(ExchangeResult), ...armRefusals(409, 413, 415) },
       },

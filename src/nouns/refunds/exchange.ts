@@ -3,6 +3,7 @@ import type { Act } from '../../plugins/idempotency/plugin.js';
 import { appendEntries, type LogRow, type NewEntry } from '../activity-log/append.js';
 import { insertOrder } from '../orders/queries.js';
 import { orderRow } from '../purchases/purchase.js';
+import type { Locked, OrderRows } from '../reservations/change.js';
 import { insertReservation, type MadeReservation } from '../reservations/create.js';
 import type { ReservationRow } from '../reservations/queries.js';
 import { toReservation } from '../reservations/wire.js';
@@ -14,7 +15,7 @@ import {
 } from './appraise-exchange.js';
 import { refusalOf } from './appraise-return.js';
 import { createEntry, makePurchases } from './exchange-purchases.js';
-import { giveBack, givenBackData, type Locked, type OrderState, refundRow, writeGivenBack } from './given-back.js';
+import { giveBack, givenBackData, refundRow, writeGivenBack } from './given-back.js';
 import { insertRefunds, type RefundRow } from './queries.js';
 
 export interface Exchanged {
@@ -69,7 +70,7 @@ export async function exchangeReservations(
 interface GivenBack {
   refunds: RefundRow[];
   /** By reservation order id: what it became, with the reservations of it that changed. */
-  orders: Map<string, { state: OrderState; changed: ReservationRow[] }>;
+  orders: Map<string, { state: OrderRows; changed: ReservationRow[] }>;
   entries: NewEntry[];
 }
 
@@ -81,6 +82,7 @@ function giveBackAll(
   made: readonly MadeReservation[],
   sessionId: string | undefined,
 ): GivenBack {
+  const orderIds = new Map(made.map(({ reservation: one }) => [one.reservation_id, one.reservation_order_id]));
   const all: GivenBack = { refunds: [], orders: new Map(), entries: [] };
   for (const [index, { before, reservation, refund }] of returned.entries()) {
     if (!refund) throw new Error('a return without a refund was judged good');
@@ -97,7 +99,7 @@ function giveBackAll(
       resourceType: 'reservation',
       resourceId: reservation.reservation_id,
       oldValue: toReservation(before.order, reservation, locked.now),
-      newValue: toReservation(after.state.order, after.reservation, locked.now),
+      newValue: toReservation(after.state.order, after.reservation, locked.now, { orderIds }),
       customizedData: [
         ...givenBackData(before.order, refund),
         { key: 'ExchangedFor', value: made.map((one) => one.order.reservation_order_id).join(',') },

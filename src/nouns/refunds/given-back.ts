@@ -1,14 +1,11 @@
-import type { CommitWith, Reading, Tx } from '../../db/connect.js';
-import type { LockedCustomer } from '../../db/customer-lock.js';
-import { ApiError } from '../../errors/api-error.js';
+import type { CommitWith, Tx } from '../../db/connect.js';
 import { toDecimal } from '../../lib/money.js';
 import { uuidv7 } from '../../lib/uuid.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
 import type { NewEntry } from '../activity-log/append.js';
 import { changedBy } from '../purchase-permissions/service.js';
+import { changed, type Locked, type OrderRows, type ReservationKey } from '../reservations/change.js';
 import {
-  findReservationOrder,
-  listReservationsOf,
   type ReservationOrderRow,
   type ReservationRow,
   updateReservation,
@@ -18,50 +15,12 @@ import { cancelReturnedOrder, type RefundRow } from './queries.js';
 import type { Refund } from './refund.js';
 
 /** Some units of a reservation. */
-export interface Units {
-  reservationOrderId: string;
-  reservationId: string;
+export interface Units extends Omit<ReservationKey, 'customerId'> {
   quantity: number;
 }
 
-/** The customer whose row this transaction has locked; its chain of the log moves on with every entry. */
-export interface Locked {
-  customer: LockedCustomer;
-  now: Date;
-}
-
-/** A reservation order with all its reservations, as they stand in this transaction. */
-export interface OrderState {
-  order: ReservationOrderRow;
-  reservations: ReservationRow[];
-}
-
-/**
- * @throws ApiError ReservationOrderNotFound: it is not there, or of another customer
- */
-export async function getOrderState(
-  db: Reading,
-  partnerId: string,
-  customerId: string,
-  reservationOrderId: string,
-): Promise<OrderState> {
-  const [order, reservations] = await Promise.all([
-    findReservationOrder(db, partnerId, reservationOrderId),
-    listReservationsOf(db, partnerId, reservationOrderId),
-  ]);
-  if (order?.customer_id !== customerId) throw new ApiError('ReservationOrderNotFound');
-  return { order, reservations };
-}
-
-/** @throws ApiError ReservationNotFound */
-export function getReservation({ reservations }: OrderState, reservationId: string): ReservationRow {
-  const reservation = reservations.find(({ reservation_id }) => reservation_id === reservationId);
-  if (!reservation) throw new ApiError('ReservationNotFound');
-  return reservation;
-}
-
 /** Units of the order that are neither returned nor exchanged. */
-export function livingUnits({ reservations }: OrderState): number {
+export function livingUnits({ reservations }: OrderRows): number {
   return reservations
     .filter(({ provisioning_state }) => provisioning_state === 'Succeeded')
     .reduce((sum, { quantity }) => sum + quantity, 0);
@@ -69,35 +28,33 @@ export function livingUnits({ reservations }: OrderState): number {
 
 /** What units given back make of a reservation and its order; the rest of the reservation lives on. */
 export function giveBack(
-  state: OrderState,
+  state: OrderRows,
   reservation: ReservationRow,
   refund: Refund,
   now: Date,
   swapDestination: string | null = null,
-): { state: OrderState; reservation: ReservationRow } {
+): { state: OrderRows; reservation: ReservationRow } {
   const { order } = state;
   const whole = refund.quantity === reservation.quantity;
-  const changed: ReservationRow = {
-    ...reservation,
-    ...(whole
-      ? { provisioning_state: 'Cancelled', renew: false, swap_destination: swapDestination }
-      : { quantity: reservation.quantity - refund.quantity }),
-    updated_on: now,
-    version: reservation.version + 1,
-  };
-  const reservations = state.reservations.map((one) => (one.reservation_id === changed.reservation_id ? changed : one));
-  const ended = livingUnits({ order, reservations }) === 0;
+  const ended = { renew: false, renew_properties: null, swap_destination: swapDestination };
+  const given = changed(
+    reservation,
+    now,
+    whole ? { ...ended, provisioning_state: 'Cancelled' } : { quantity: reservation.quantity - refund.quantity },
+  );
+  const reservations = state.reservations.map((one) => (one.reservation_id === given.reservation_id ? given : one));
+  const over = livingUnits({ order, reservations }) === 0;
   return {
     state: {
       order: {
         ...order,
-        provisioning_state: ended ? 'Cancelled' : order.provisioning_state,
+        provisioning_state: over ? 'Cancelled' : order.provisioning_state,
         payments: refund.payments,
         version: order.version + 1,
       },
       reservations,
     },
-    reservation: changed,
+    reservation: given,
   };
 }
 
@@ -150,10 +107,10 @@ export async function writeGivenBack(
   tx: Tx,
   act: Act,
   commitWith: CommitWith,
-  { order }: OrderState,
-  changed: readonly ReservationRow[],
+  { order }: OrderRows,
+  rows: readonly ReservationRow[],
 ): Promise<NewEntry[]> {
-  for (const reservation of changed) commitWith(updateReservation(tx, reservation, changedBy(act.actor)));
+  for (const reservation of rows) commitWith(updateReservation(tx, reservation, changedBy(act.actor)));
   // Before the order of Partner Center is looked at: whether it ends depends on this row.
   await updateReservationOrder(tx, order);
   if (order.provisioning_state !== 'Cancelled') return [];

@@ -2,8 +2,9 @@ import type { CommitWith, Tx } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import { uuidv4 } from '../../lib/uuid.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Locked, type OrderRows, readOrder } from '../reservations/change.js';
 import { appraiseReturn } from './appraise-return.js';
-import { getOrderState, type Locked, type OrderState, type Units } from './given-back.js';
+import type { Units } from './given-back.js';
 import { findRefund, findRefundSession, insertRefundSession } from './queries.js';
 import { returnReservation } from './return.js';
 import { type RefundFee, SESSION_MINUTES } from './rules.js';
@@ -67,7 +68,7 @@ export async function returnUnderSession(
   fees: readonly RefundFee[],
   locked: Locked,
   wanted: Units & { sessionId: string; reason: string | null },
-): Promise<OrderState> {
+): Promise<OrderRows> {
   const { partner_id: partnerId, customer_id: customerId } = locked.customer;
   const { sessionId, reservationOrderId } = wanted;
   const [session, used] = await Promise.all([
@@ -81,7 +82,7 @@ export async function returnUnderSession(
     kept.reservationId === wanted.reservationId &&
     kept.quantity === wanted.quantity;
   if (!same) throw new ApiError('RefundSessionMismatch');
-  if (used) return getOrderState(tx, partnerId, customerId, reservationOrderId);
+  if (used) return readOrder(tx, partnerId, { customerId, reservationOrderId });
   if (session.expires_on <= locked.now) throw new ApiError('RefundSessionExpired');
   const { orderVersion, currentUnitMinor } = kept;
   const promised = { sessionId, pricedAt: session.created_on, orderVersion, currentUnitMinor };

@@ -2,18 +2,11 @@ import type { CommitWith, Tx } from '../../db/connect.js';
 import { toDecimal } from '../../lib/money.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
 import { appendEntries, type LogRow, type NewEntry } from '../activity-log/append.js';
+import type { Locked, OrderRows } from '../reservations/change.js';
 import type { ReservationRow } from '../reservations/queries.js';
 import { toReservation } from '../reservations/wire.js';
 import { appraiseReturn, type Promised, refusalOf } from './appraise-return.js';
-import {
-  giveBack,
-  givenBackData,
-  type Locked,
-  type OrderState,
-  refundRow,
-  type Units,
-  writeGivenBack,
-} from './given-back.js';
+import { giveBack, givenBackData, refundRow, type Units, writeGivenBack } from './given-back.js';
 import type { LimitUse } from './judge-return.js';
 import { insertRefunds } from './queries.js';
 import type { Refund } from './refund.js';
@@ -28,7 +21,7 @@ export interface WantedReturn extends Units {
 export interface Returned {
   refund: Refund;
   limitUse: LimitUse;
-  state: OrderState;
+  state: OrderRows;
   reservation: ReservationRow;
   entries: LogRow[];
 }

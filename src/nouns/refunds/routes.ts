@@ -1,19 +1,25 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { lockCustomer } from '../../db/customer-lock.js';
 import { ApiError } from '../../errors/api-error.js';
-import { ApiVersion, requireApiVersion } from '../../http/api-version.js';
+import { requireApiVersion } from '../../http/api-version.js';
 import { armRefusals } from '../../http/responses.js';
-import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
+import { lowerCaseUuid, ref } from '../../http/schemas.js';
 import type { Caller } from '../../plugins/authentication.js';
 import { demandPartner, findVisibleOrder } from '../reservations/access.js';
+import {
+  ONE_ORDER,
+  OrderParams,
+  readOrderId,
+  readReservationPath,
+  TAGS,
+  VersionQuery,
+} from '../reservations/addresses.js';
 import { ReservationOrderResponse } from '../reservations/schemas.js';
 import { toReservationOrder } from '../reservations/wire.js';
 import { exchanges } from './exchange-routes.js';
 import { refundLimits } from './limit-routes.js';
 import { PARTNER_ALONE, type RefundOptions } from './options.js';
 import { calculateRefund, returnUnderSession } from './refund-session.js';
-import { readReservationId } from './reservation-id.js';
 import { CalculateRefundRequest, RefundRequest, RefundResponse, type ReservationToReturn } from './schemas.js';
 
 /** What the partner gives back: returns, exchanges, and how much of both there may be. */
@@ -27,37 +33,32 @@ export const refunds: FastifyPluginAsyncTypebox<RefundOptions> = async (app, opt
 };
 
 const returns: FastifyPluginAsyncTypebox<RefundOptions> = async (app, { db, fees, now }) => {
-  const tags = ['Reservations'];
-  const params = Type.Object({ reservationOrderId: Uuid });
-  const querystring = Type.Object(ApiVersion);
+  const common = { tags: TAGS, params: OrderParams, querystring: VersionQuery };
 
   /** Where the order is. @throws ApiError PartnerOnly, and what findVisibleOrder throws */
   async function locate(caller: Caller, id: string) {
-    const reservationOrderId = lowerCaseUuid(id);
+    const reservationOrderId = readOrderId(id);
     const action = 'Microsoft.Capacity/reservationOrders/read';
     const { partnerId, order } = await findVisibleOrder(db, caller, reservationOrderId, action, now());
     demandPartner(caller);
     return { partnerId, customerId: order.customer_id, reservationOrderId };
   }
 
-  function unitsOf(reservationOrderId: string, { reservationId: text, quantity }: ReservationToReturn) {
-    const named = readReservationId(text, reservationOrderId);
-    if (named.reservationOrderId !== reservationOrderId) throw new ApiError('ReservationNotFound');
-    return { ...named, quantity };
-  }
+  const unitsOf = (reservationOrderId: string, { reservationId, quantity }: ReservationToReturn) => ({
+    ...readReservationPath(reservationId, reservationOrderId),
+    quantity,
+  });
 
   app.post(
-    '/providers/Microsoft.Capacity/reservationOrders/:reservationOrderId/calculateRefund',
+    `${ONE_ORDER}/calculateRefund`,
     {
       config: PARTNER_ALONE,
       schema: {
-        tags,
+        ...common,
         operationId: 'calculateRefund',
         summary: 'Calculate what returning a reservation pays back',
         description:
           'The amounts can be had for 30 minutes under the session id, as long as nothing of the order changes. Where the return would be refused there is no session, and `policyErrors` says why.',
-        params,
-        querystring,
         body: ref(CalculateRefundRequest),
         response: { 200: ref(RefundResponse), ...armRefusals(409, 413, 415) },
       },
@@ -78,17 +79,15 @@ const returns: FastifyPluginAsyncTypebox<RefundOptions> = async (app, { db, fees
   );
 
   app.post(
-    '/providers/Microsoft.Capacity/reservationOrders/:reservationOrderId/return',
+    `${ONE_ORDER}/return`,
     {
       config: PARTNER_ALONE,
       schema: {
-        tags,
+        ...common,
         operationId: 'returnReservation',
         summary: 'Return a reservation',
         description:
           'Under a live session of calculateRefund for the same reservation and quantity, at its amounts. Done at once; the same session again answers the order and does nothing.',
-        params,
-        querystring,
         body: ref(RefundRequest),
         response: { 200: ref(ReservationOrderResponse), ...armRefusals(409, 413, 415) },
       },

@@ -116,7 +116,10 @@ export const CalculateExchangeRequest = Type.Object(
       reservationsToExchange: Type.Array(ref(ReservationToReturn), { minItems: 1, maxItems: 20 }),
       reservationsToPurchase: Type.Optional(Type.Array(ref(PurchaseRequest), { maxItems: 20 })),
       savingsPlansToPurchase: Type.Optional(
-        Type.Array(Type.Object({}), { maxItems: 20, description: 'Refused: savings plans are not sold here.' }),
+        Type.Array(Type.Object({ sku: Type.Optional(Type.Object({ name: Type.String() })) }), {
+          maxItems: 20,
+          description: 'Refused: savings plans are not sold here.',
+        }),
       ),
     }),
   },

@@ -122,6 +122,12 @@ t.test('of a part the rest lives on, with the payments of that many', async (t) 
     ended?.payments.map(({ cancelled }: { cancelled?: true }) => cancelled ?? false),
     [false, ...Array(11).fill(true)],
   );
+  const shown = await request('GET', `${addressOf(bought, '').replace('/?', '?')}&$expand=schedule`);
+  t.same(
+    shown.body.properties.planInformation.transactions.map(({ status }: { status: string }) => status),
+    ['Succeeded', ...Array(11).fill('Cancelled')],
+    'what was paid stays paid',
+  );
 });
 
 t.test('the lower price of today counts; without one in the currency, the price that was paid', async (t) => {
