@@ -11,12 +11,14 @@ import { customers } from './scenarios/customers.js';
 import { get } from './scenarios/get.js';
 import { log } from './scenarios/log.js';
 import { memory } from './scenarios/memory.js';
+import { purchase } from './scenarios/purchase.js';
 import { start } from './scenarios/start.js';
 import { switches } from './scenarios/switch.js';
 
 const scenarios: Readonly<Record<string, { title: string; run: Scenario }>> = {
   get: { title: 'GET one permission ÷ a bare Fastify route with the same schemas', run: get },
   switch: { title: 'PUT on / DELETE ÷ pgbench with the same statements, pipelined', run: switches },
+  purchase: { title: 'PUT of a reservation order, by its buyer ÷ PUT on / DELETE of a permission', run: purchase },
   customers: { title: 'Last page of the customers ÷ the first, time for a request', run: customers },
   log: { title: 'One day of the log: a large log ÷ a small one, time for a request', run: log },
   start: { title: 'Cold start to the first 200', run: start },
@@ -29,7 +31,7 @@ const usage = `npm run bench -- [--quick] [--profile DIR] [${Object.keys(scenari
 --profile DIR  CPU profiles of the service's processes
 BENCH_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to measure on; default: an embedded one
 `;
-// A run that hangs ends by itself: the full one takes up to 12 minutes, the quick one 2.
+// A run that hangs ends by itself: the full one takes up to 14 minutes, the quick one 2 to 3.
 const LIMIT_MINUTES = { full: 20, quick: 6 } as const;
 
 const { values, positionals } = parseArgs({

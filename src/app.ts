@@ -25,6 +25,8 @@ import { customers } from './nouns/customers/routes.js';
 import * as customerSchemas from './nouns/customers/schemas.js';
 import { customerUsers } from './nouns/customers/user-routes.js';
 import * as userSchemas from './nouns/customers/user-schemas.js';
+import { entitlements } from './nouns/entitlements/routes.js';
+import * as entitlementSchemas from './nouns/entitlements/schemas.js';
 import type { Identity } from './nouns/identity/identity.js';
 import { findTenantKind } from './nouns/identity/queries.js';
 import { identityRoutes } from './nouns/identity/routes.js';
@@ -32,6 +34,8 @@ import { orders } from './nouns/orders/routes.js';
 import * as orderSchemas from './nouns/orders/schemas.js';
 import { priceBook } from './nouns/prices/routes.js';
 import * as priceSchemas from './nouns/prices/schemas.js';
+import { reservationCatalog } from './nouns/products/catalog-routes.js';
+import * as catalogSchemas from './nouns/products/catalog-schemas.js';
 import { products } from './nouns/products/routes.js';
 import * as productSchemas from './nouns/products/schemas.js';
 import { purchaseGuards } from './nouns/purchase-guards/routes.js';
@@ -42,6 +46,9 @@ import * as permissionSchemas from './nouns/purchase-permissions/schemas.js';
 import { orderApprovals } from './nouns/purchases/approval-routes.js';
 import { purchases } from './nouns/purchases/routes.js';
 import * as purchaseSchemas from './nouns/purchases/schemas.js';
+import { refunds } from './nouns/refunds/routes.js';
+import { readRefundFee } from './nouns/refunds/rules.js';
+import * as refundSchemas from './nouns/refunds/schemas.js';
 import { reservations } from './nouns/reservations/routes.js';
 import * as reservationSchemas from './nouns/reservations/schemas.js';
 import { roleAssignments } from './nouns/role-assignments/routes.js';
@@ -157,13 +164,16 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     ...Object.values(guardSchemas),
     ...Object.values(subscriptionSchemas),
     ...Object.values(productSchemas),
+    ...Object.values(catalogSchemas),
     ...Object.values(priceSchemas),
     ...Object.values(roleAssignmentSchemas),
     ...Object.values(reservationSchemas),
     ...Object.values(purchaseSchemas),
+    ...Object.values(refundSchemas),
     ...Object.values(agreementSchemas),
     ...Object.values(orderSchemas),
     ...Object.values(cartSchemas),
+    ...Object.values(entitlementSchemas),
     ...Object.values(changeRequestSchemas),
     ...Object.values(activityLogSchemas),
     ...Object.values(webhookSchemas),
@@ -185,15 +195,19 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(azureEntitlements, permissions);
   await app.register(products, permissions);
   await app.register(priceBook, permissions);
+  await app.register(reservationCatalog, { ...permissions, publicUrl: config.publicUrl });
   await app.register(roleAssignments, { ...permissions, publicUrl: config.publicUrl });
   await app.register(reservations, { ...permissions, publicUrl: config.publicUrl });
   await app.register(agreements, permissions);
   await app.register(orders, permissions);
   await app.register(carts, permissions);
+  await app.register(entitlements, permissions);
   const buying = { ...permissions, publicUrl: config.publicUrl, quoteMinutes: config.quoteMinutes };
   await app.register(purchases, buying);
   await app.register(orderApprovals, buying);
-  await app.register(changeRequests, permissions);
+  const fees = config.refundFees.map(readRefundFee);
+  await app.register(changeRequests, { ...permissions, fees });
+  await app.register(refunds, { db, now, fees });
   await app.register(activityLog, permissions);
   await app.register(auditRecords, permissions);
   await app.register(webhookRegistrations, {

@@ -85,6 +85,11 @@ export const Settings = Type.Object({
     default: ['owner'],
     minItems: 1,
   }),
+  refundFees: Type.Array(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}=\\d{1,2}(\\.\\d{1,2})?(@\\d{1,3})?$' }), {
+    description:
+      'What a return of a reservation costs, each as `yyyy-mm-dd=percent@days`: from that day on so much percent of the refund, later than so many days after the purchase. `2020-01-01=12@5` is the 12 % that Partner Center once named. Default: nothing.',
+    default: [],
+  }),
   sandbox: Type.Boolean({
     description: 'Integration sandbox: customers can be deleted.',
     default: false,
@@ -234,6 +239,16 @@ function checkTokenSettings(
   }
 }
 
+function checkRefundFees(fees: readonly string[]): void {
+  const days = fees.map((fee) => fee.slice(0, 10));
+  for (const [index, day] of days.entries()) {
+    const date = new Date(`${day}T00:00:00Z`);
+    const exists = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
+    if (!exists) throw new ConfigError(`REFUND_FEES names ${day}, a day that does not exist.`);
+    if (days.indexOf(day) !== index) throw new ConfigError(`REFUND_FEES names ${day} twice: give one fee per day.`);
+  }
+}
+
 function complete(given: Static<typeof Settings>, tokens: boolean): Config {
   const production = given.nodeEnv === 'production';
   const identity = given.identity ?? (given.tokenIssuers.length > 0 ? 'external' : 'built-in');
@@ -249,6 +264,7 @@ function complete(given: Static<typeof Settings>, tokens: boolean): Config {
   if (production && given.demo) {
     throw new ConfigError('DEMO=true contradicts NODE_ENV=production: the demo tenant is for trying out.');
   }
+  checkRefundFees(given.refundFees);
   return {
     ...given,
     production,

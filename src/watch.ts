@@ -9,6 +9,7 @@ import { listEndedPermissions } from './nouns/purchase-permissions/queries.js';
 import { announceEligibility, type PermissionRules, reevaluate } from './nouns/purchase-permissions/service.js';
 import { decideOrder } from './nouns/purchases/approvals.js';
 import { deleteExpiredQuotes, listLapsedOrders } from './nouns/purchases/queries.js';
+import { deleteExpiredRefundSessions } from './nouns/refunds/queries.js';
 import { deleteOldEvents } from './nouns/webhooks/event-queries.js';
 import { deleteExpiredLedgerRows } from './plugins/idempotency/queries.js';
 
@@ -23,8 +24,8 @@ export interface WatchOptions {
 
 /**
  * Logs the lapse of permissions whose last role ended by its own date, cancels purchases whose approval has not come in
- * time, and forgets stored replies, quotes and events whose time is over, partner by partner. Reads do not wait for it:
- * they hold the dates against the clock themselves.
+ * time, and forgets stored replies, quotes, refund sessions and events whose time is over, partner by partner. Reads do
+ * not wait for it: they hold the dates against the clock themselves.
  */
 export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; stop(): Promise<void> } {
   const { db, rules, events, log, now } = options;
@@ -62,6 +63,7 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
         await Promise.all([
           deleteExpiredLedgerRows(tx, partnerId, now()),
           deleteExpiredQuotes(tx, partnerId, now()),
+          deleteExpiredRefundSessions(tx, partnerId, now()),
           deleteOldEvents(tx, partnerId, now()),
         ]);
       });

@@ -66,6 +66,7 @@ const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]
   requireMfa: ['true', true],
   demo: ['false', false],
   purchaserRoles: ['owner,reservation-purchaser', ['owner', 'reservation-purchaser']],
+  refundFees: ['2020-01-01=12@5,2026-07-01=0', ['2020-01-01=12@5', '2026-07-01=0']],
   sandbox: ['true', true],
   poolMax: ['25', 25],
   preparedStatements: ['false', false],
@@ -109,6 +110,8 @@ t.test('a value that cannot be meant stops the start with a sentence naming the 
     ['roleMap', 'Admins=Owner'],
     ['requireMfa', 'yes'],
     ['purchaserRoles', 'contributor'],
+    ['refundFees', '2020-01-01=120'],
+    ['refundFees', '12@5'],
     ['poolMax', '0'],
     ['preparedStatements', '1'],
     ['quoteMinutes', '0'],
@@ -136,6 +139,8 @@ t.test('what is missing or contradicts itself is named', async (t) => {
   t.match(refusal({ ...PRODUCTION, DEMO: 'true' }), /DEMO=true contradicts NODE_ENV=production/);
   t.match(refusal({ MIGRATION_DATABASE_URL: PRODUCTION.DATABASE_URL }), /^DATABASE_URL is missing/);
   t.match(refusal({ ...PRODUCTION, NODE_ENV: '', SECRET_KEY: '' }), /^SECRET_KEY is missing/);
+  t.match(refusal({ REFUND_FEES: '2026-02-30=12' }), /2026-02-30, a day that does not exist/);
+  t.match(refusal({ REFUND_FEES: '2026-01-01=12,2026-01-01=0@5' }), /2026-01-01 twice/);
 });
 
 t.test('a command that takes no tokens needs none of their settings, but a database all the same', async (t) => {

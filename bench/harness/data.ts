@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { BenchDatabase } from './database.js';
 
 export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
@@ -10,7 +11,12 @@ type Kind = '8000' | '9000' | 'a000' | 'b000' | 'c000';
 const idOf = (kind: Kind, number: string) =>
   `('00000000-0000-4000-${kind}-' || lpad((${number})::text, 12, '0'))::uuid`;
 export const customerIdSql = (number: string) => idOf('8000', number);
-export const customerId = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+const id = (kind: Kind, number: number) => `00000000-0000-4000-${kind}-${String(number).padStart(12, '0')}`;
+export const customerId = (number: number) => id('8000', number);
+/** The customer's Azure subscription, and the home user who is Owner on it: see {@link insertEligibility}. */
+export const azureSubscriptionId = (number: number) => id('a000', number);
+export const ownerId = (number: number) => id('b000', number);
+export const ownerName = (number: number) => `olga@c${number}.onmicrosoft.com`;
 
 export async function insertPartner(sql: BenchDatabase['sql']): Promise<void> {
   await sql(
@@ -93,6 +99,58 @@ export async function insertPermissions({ sql }: BenchDatabase, to: number): Pro
      from generate_series(1, $2::int) n`,
     [CONTOSO, to],
   );
+}
+
+/** What a customer of the bench buys; the price is made up. */
+export const RESERVATION = {
+  reservedResourceType: 'VirtualMachines',
+  skuName: 'Standard_D2s_v5',
+  location: 'westeurope',
+  term: 'P1Y',
+  billingPlan: 'Monthly',
+  quantity: 1,
+} as const;
+
+/** Quotes of customers 1 to `customers` in turn, good for an hour. @returns the id of each and its customer's number */
+export async function insertQuotes(
+  { sql }: BenchDatabase,
+  count: number,
+  customers: number,
+): Promise<{ quoteId: string; customer: number }[]> {
+  const price = {
+    currencyCode: 'USD',
+    unitMinor: 60_000,
+    totalMinor: 60_000,
+    retailUnitPrice: '600',
+    retailEffectiveOn: '2026-01-01T00:00:00.000Z',
+    priceBookVersion: 0,
+    productId: 'DZH318Z0BQ35',
+    skuId: '0001',
+    skuTitle: 'Reserved VM Instance, Standard_D2s_v5, westeurope, 1 Year',
+    skuDescription: RESERVATION.skuName,
+  };
+  const rows = await sql<{ quote_id: string; customer_id: string }>(
+    `insert into quotes (partner_id, quote_id, customer_id, request, price, created_on, created_by, expires_on)
+     select $1, gen_random_uuid(), ${customerIdSql('customer')},
+       $4::jsonb || jsonb_build_object('azureSubscriptionId', ${idOf('a000', 'customer')}), $5, now(),
+       ${idOf('b000', 'customer')}, now() + interval '1 hour'
+     from generate_series(1, $2::int) n, lateral (select 1 + n % $3::int as customer) c
+     returning quote_id, customer_id`,
+    [CONTOSO, count, customers, JSON.stringify(RESERVATION), JSON.stringify(price)],
+  );
+  return rows.map((row) => ({ quoteId: row.quote_id, customer: Number(row.customer_id.slice(-12)) }));
+}
+
+/**
+ * Waits until the log does not grow: requests that a slice left behind run on for a moment, and what they write must not
+ * fall into the next slice.
+ */
+export async function untilQuiet({ sql }: BenchDatabase): Promise<void> {
+  const count = async () => (await sql<{ sum: string }>('select sum(log_seq) as sum from customers'))[0]?.sum;
+  for (let seen: string | undefined, now = await count(); seen !== now; now = await count()) {
+    seen = now;
+    await setTimeout(300);
+  }
 }
 
 /**

@@ -12,10 +12,10 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
     setupClient: (client) => {
       const requests = plan.sequences[next++ % plan.sequences.length] ?? [];
       client.setRequests(
-        requests.map(({ method, path, body }) => ({
+        requests.map(({ method, path, body, headers }) => ({
           method,
           path,
-          headers: { ...plan.headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
+          headers: { ...plan.headers, ...headers, ...(body !== undefined && { 'content-type': 'application/json' }) },
           ...(body !== undefined && { body }),
         })),
       );

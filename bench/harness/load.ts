@@ -8,6 +8,8 @@ export interface PlannedRequest {
   method: 'GET' | 'PUT' | 'DELETE';
   path: string;
   body?: string;
+  /** Besides those of the plan, or in their place. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface LoadPlan {

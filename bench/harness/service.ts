@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config.js';
+import type { Identity } from '../../src/nouns/identity/identity.js';
 import { mintToken } from '../../src/nouns/identity/mint.js';
 import { openIdentity } from '../../src/server.js';
+import { customerId, ownerId, ownerName } from './data.js';
 import { freePort, type NodeProcess, spawnNode, untilOk } from './processes.js';
 
 const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
@@ -14,6 +16,7 @@ const PUBLIC_URL = 'http://127.0.0.1';
 export const PROBE = '/v1/purchasepermissions';
 // The guard against overload looks at the event loop every second, and refuses while its first look still sees the start.
 const SETTLE_MS = 1500;
+const TOKEN_SECONDS = 7200;
 const secretKey = randomBytes(32).toString('base64');
 
 export interface RunningService {
@@ -76,10 +79,27 @@ export async function startSettledService(options: ServiceOptions & { token: str
   return service;
 }
 
+async function openIssuer(dataDir: string): Promise<Identity> {
+  const identity = await openIdentity(loadConfig({}, { dataDir, publicUrl: PUBLIC_URL }), PUBLIC_URL);
+  if (!identity) throw new Error('the built-in issuer does not run');
+  return identity;
+}
+
 /** A token of an AdminAgent of contoso, good for every service on this data directory. */
 export async function adminToken(workDir: string, dataDir = sharedDataDir(workDir)): Promise<string> {
-  const config = loadConfig({}, { dataDir, publicUrl: PUBLIC_URL });
-  const identity = await openIdentity(config, PUBLIC_URL);
-  if (!identity) throw new Error('the built-in issuer does not run');
-  return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: 7200 });
+  const identity = await openIssuer(dataDir);
+  return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
+}
+
+/** Tokens of the Owners of customers number 1 to `customers`, in this order. */
+export async function ownerTokens(workDir: string, customers: number): Promise<string[]> {
+  const issuer = await openIssuer(sharedDataDir(workDir));
+  return Promise.all(
+    Array.from({ length: customers }, (_, index) => {
+      const [number, user] = [index + 1, ownerName(index + 1)];
+      const findCustomerUser = async () => ({ objectId: ownerId(number), userPrincipalName: user, groups: [] });
+      const request = { customer: customerId(number), user, lifetimeSeconds: TOKEN_SECONDS };
+      return mintToken({ ...issuer, findCustomerUser }, request);
+    }),
+  );
 }

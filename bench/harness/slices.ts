@@ -72,7 +72,8 @@ function describeSide(name: string, slices: readonly Slice[]): string {
 export interface Report {
   title: string;
   names: readonly [a: string, b: string];
-  aim: string;
+  /** Absent: nobody set one. */
+  aim?: string;
   /** `rate`: a's rate ÷ b's. `time`: a's time for a request ÷ b's. */
   ratio: 'rate' | 'time';
 }
@@ -82,9 +83,12 @@ export function report({ title, names, aim, ratio }: Report, rounds: readonly Ro
   const ratios = rounds.map(({ a, b }) => (ratio === 'rate' ? a.rate / b.rate : b.rate / a.rate));
   const cpu = rounds.flatMap(({ a, b }) => (a.cpu !== undefined && b.cpu !== undefined ? [b.cpu / a.cpu] : []));
   const of = (side: 'a' | 'b') => rounds.map((round) => round[side]);
-  const byCpu = ratio === 'rate' && cpu.length > 0 ? `; by CPU of the server ${spread(cpu)}` : '';
+  const remarks = [
+    ...(aim === undefined ? [] : [`aim ${aim}`]),
+    ...(ratio === 'rate' && cpu.length > 0 ? [`by CPU of the server ${spread(cpu)}`] : []),
+  ];
   return [
-    `  ${title}: ${spread(ratios)} (aim ${aim}${byCpu})`,
+    `  ${title}: ${spread(ratios)}${remarks.length > 0 ? ` (${remarks.join('; ')})` : ''}`,
     `    ${describeSide(names[0], of('a'))}`,
     `    ${describeSide(names[1], of('b'))}`,
   ].join('\n');

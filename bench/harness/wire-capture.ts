@@ -15,8 +15,8 @@ export type Flight = readonly SentStatement[];
 export interface WireCapture {
   /** The database's URL through this capture. */
   url: string;
-  /** What was sent since the last call. */
-  take(): Flight[];
+  /** The flights since the last call that belong to transactions that write, by transaction. */
+  takeWrites(): Flight[][];
   close(): void;
 }
 
@@ -81,10 +81,15 @@ function createReader(sent: (statement: SentStatement) => void): (chunk: Buffer)
   };
 }
 
-/** Stands between the service and its database and notes what it sends, in which flights. Without TLS. */
+const isEnd = ({ text }: SentStatement) => text === 'commit' || text === 'rollback';
+
+/**
+ * Stands between the service and its database and notes the writes it sends, in which flights. What it looks up beside
+ * them, also at its own time, is left out. Without TLS.
+ */
 export async function captureWire(databaseUrl: string): Promise<WireCapture> {
   const target = new URL(databaseUrl);
-  const flights: Flight[] = [];
+  const writes: Flight[][] = [];
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(Number(target.port || 5432), target.hostname);
@@ -97,6 +102,7 @@ export async function captureWire(databaseUrl: string): Promise<WireCapture> {
       });
     }
     let statements: SentStatement[] = [];
+    let write: Flight[] | undefined;
     const read = createReader((statement) => statements.push(statement));
     let waiting: Buffer[] = [];
     client.on('data', async (chunk) => {
@@ -107,8 +113,14 @@ export async function captureWire(databaseUrl: string): Promise<WireCapture> {
       if (waiting.length !== length || waiting[0] === undefined) return;
       upstream.write(Buffer.concat(waiting));
       waiting = [];
-      if (statements.length > 0) flights.push(statements);
+      const flight = statements;
       statements = [];
+      if (flight.some(({ text }) => text === 'begin')) {
+        write = [];
+        writes.push(write);
+      }
+      write?.push(flight);
+      if (flight.some(isEnd)) write = undefined;
     });
     upstream.pipe(client);
   });
@@ -119,7 +131,7 @@ export async function captureWire(databaseUrl: string): Promise<WireCapture> {
   url.port = String((server.address() as AddressInfo).port);
   return {
     url: url.href,
-    take: () => flights.splice(0),
+    takeWrites: () => writes.splice(0),
     close: () => {
       server.close();
       for (const socket of sockets) socket.destroy();

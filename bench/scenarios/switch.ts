@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { permissionPath } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
-import { customerId, insertCustomers, insertEligibility, insertPartner, settle } from '../harness/data.js';
+import { customerId, insertCustomers, insertEligibility, insertPartner, settle, untilQuiet } from '../harness/data.js';
 import type { BenchDatabase } from '../harness/database.js';
 import { deal, type PlannedRequest } from '../harness/load.js';
 import { findPgbench, preparePgbench, toScript } from '../harness/pgbench.js';
 import type { RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
-import { captureWire, type Flight } from '../harness/wire-capture.js';
+import { captureWire } from '../harness/wire-capture.js';
 
 /** Of the service; pgbench has as many of its own behind them. */
 const CUSTOMERS = 1920;
@@ -41,11 +41,13 @@ async function captureScripts(bench: Bench, database: BenchDatabase) {
   const switches: ((clients: number) => string)[] = [];
   const described: string[] = [];
   for (const method of ['PUT', 'DELETE'] as const) {
-    capture.take();
+    capture.takeWrites();
     const requestId = await send(service, bench.headers, method);
-    const flights: readonly Flight[] = capture.take();
-    const begun = flights.flat().filter(({ text }) => text === 'begin').length;
-    if (begun !== 1) throw new Error(`${begun} transactions were read between the service and its database, not one`);
+    const writes = capture.takeWrites();
+    const [flights] = writes;
+    if (!flights || writes.length > 1) {
+      throw new Error(`${writes.length} writes were read between the service and its database, not one`);
+    }
     const [head] = await database.sql<{ seq: number }>('select log_seq as seq from customers where customer_id = $1', [
       customerId(CAPTURED),
     ]);
@@ -61,9 +63,15 @@ async function captureScripts(bench: Bench, database: BenchDatabase) {
   return { switches, described: described.join(', ') };
 }
 
-/** PUT on and DELETE in turn, by clients of which each has customers of its own. */
-function createLoad(bench: Bench, database: BenchDatabase, service: RunningService, connections: number) {
-  const numbers = Array.from({ length: CUSTOMERS }, (_, index) => index + 1);
+/** PUT on and DELETE in turn for customers number `from` to `to`, by clients of which each has customers of its own. */
+export function createSwitchLoad(
+  bench: Bench,
+  database: BenchDatabase,
+  service: RunningService,
+  { connections, from, to }: { connections: number; from: number; to: number },
+) {
+  const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  const range = [customerId(from), customerId(to)];
   const sequences = deal(numbers, connections).map((own) =>
     own.flatMap((number): PlannedRequest[] => {
       const path = permissionPath(number);
@@ -75,22 +83,19 @@ function createLoad(bench: Bench, database: BenchDatabase, service: RunningServi
   );
   const entries = async () => {
     const [row] = await database.sql<{ sum: number }>(
-      'select sum(log_seq)::int as sum from customers where customer_id <= $1',
-      [customerId(CUSTOMERS)],
+      'select sum(log_seq)::int as sum from customers where customer_id between $1 and $2',
+      range,
     );
     return row?.sum ?? 0;
   };
-  /** Requests that a slice left behind run on for a moment: a switch of theirs must not fall into the next slice. */
-  const quiet = async () => {
-    for (let seen = -1, now = await entries(); seen !== now; now = await entries()) {
-      seen = now;
-      await setTimeout(300);
-    }
-  };
   return async (seconds: number): Promise<Slice> => {
-    await quiet();
+    await untilQuiet(database);
     // The last slice ended somewhere in the sequences; each starts with what is off.
-    await database.sql("update purchase_permissions set state = 'off', effective = false where state = 'on'");
+    await database.sql(
+      `update purchase_permissions set state = 'off', effective = false
+       where state = 'on' and customer_id between $1 and $2`,
+      range,
+    );
     const before = await entries();
     const slice = await bench.generator.slice(
       { url: service.url, connections, until: { seconds }, headers: bench.headers, sequences },
@@ -126,7 +131,7 @@ export const switches: Scenario = async (bench) => {
       clients,
       scripts: scripts.map((script) => script(clients)),
     });
-    const load = createLoad(bench, database, service, connections);
+    const load = createSwitchLoad(bench, database, service, { connections, from: 1, to: CUSTOMERS });
     const rounds = await alternate(
       bench.rounds,
       [() => load(bench.warmUpSeconds), () => pgbench.slice(bench.warmUpSeconds)],

@@ -69,4 +69,34 @@ export const reservationErrors = {
     'Conflict',
     'The change request has been decided. Have another one filed where the decision is to be changed.',
   ),
+  RefundSessionExpired: entry(
+    400,
+    '990501',
+    'BadRequest',
+    'Session timed out - Call CalculateRefund or CalculateExchange again and send the new session id.',
+  ),
+  RefundSessionMismatch: entry(
+    400,
+    '990502',
+    'BadRequest',
+    'The session was made for another reservation or quantity. Send what CalculateRefund was asked for.',
+  ),
+  ReturnRefused: entry(
+    400,
+    '990503',
+    'OperationFailed',
+    'The reservation cannot be returned. details[] says why and what to do.',
+  ),
+  ExchangeRefused: entry(
+    400,
+    '990504',
+    'OperationFailed',
+    'The reservations cannot be exchanged. details[] says why and what to do.',
+  ),
+  RefundSessionOutdated: entry(
+    409,
+    '990505',
+    'OperationCannotBePerformedInCurrentState',
+    'The reservation order has changed since the amounts were calculated. Calculate them again.',
+  ),
 } as const;

@@ -32,6 +32,10 @@ export const openapi = fp<{ version: string }>(
           { name: 'Customer users', description: "Accounts in a customer's directory." },
           { name: 'Subscriptions', description: 'Subscriptions bought for a customer and their Azure entitlements.' },
           { name: 'Products', description: 'What can be bought: Azure plans and reservations that have a price.' },
+          { name: 'Agreements', description: 'What customers accepted, as the partner confirmed it.' },
+          { name: 'Carts', description: 'What is to be ordered, with what is wrong with it.' },
+          { name: 'Orders', description: 'What partner and customer bought.' },
+          { name: 'Entitlements', description: 'What of it may be used: reservations.' },
           { name: 'Price book', description: "What the partner's customers pay for reservations." },
           { name: 'Role assignments', description: 'Azure role-based access control of Azure subscriptions.' },
           {
@@ -42,6 +46,7 @@ export const openapi = fp<{ version: string }>(
             name: 'Change requests',
             description: 'What the customer asks its partner to do with a reservation.',
           },
+          { name: 'Reservations', description: 'What is reserved in Azure, and what the partner does with it.' },
           { name: 'Activity log', description: 'Who changed what, tamper-evident.' },
           { name: 'Webhooks', description: 'Events that the partner is told of, and where.' },
           { name: 'Identity', description: 'The built-in token issuer, for development.' },

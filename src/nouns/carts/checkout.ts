@@ -71,7 +71,7 @@ export async function checkOut(
     try {
       const placed = await placeOrder(tx, act, commitWith, facts, wanted);
       facts = placed.after;
-      orders.push(toOrder(placed.order, facts.country, { includePrice: false }));
+      orders.push(toOrder(placed.order, facts.country, { includePrice: false, now: facts.now }));
       reservations.push(...placed.reservations);
       madeSubscriptions ||= placed.madeSubscriptions;
     } catch (error) {

@@ -4,6 +4,8 @@ import { ApiError } from '../../errors/api-error.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { changedBy } from '../purchase-permissions/service.js';
+import type { RefundFee } from '../refunds/rules.js';
+import { performChange } from './perform-change.js';
 import { type ChangeRequestRow, findChangeRequest, updateChangeRequest } from './queries.js';
 import type { ChangeRequest } from './schemas.js';
 import { type Decision, toChangeRequest } from './view.js';
@@ -82,4 +84,21 @@ export async function declineChangeRequest(
   decision: Decision,
 ): Promise<ChangeRequest> {
   return close(tx, act, commitWith, await lockOpenRequest(tx, act, key), 'declined', decision);
+}
+
+/**
+ * Performs what was asked for and closes the request, or neither.
+ * @throws ApiError CustomerNotFound, ChangeRequestNotFound, ChangeRequestDecided; what the operation is refused with
+ */
+export async function approveChangeRequest(
+  tx: Tx,
+  act: Act,
+  commitWith: CommitWith,
+  fees: readonly RefundFee[],
+  key: ChangeRequestKey,
+  decision: Decision,
+): Promise<ChangeRequest> {
+  const open = await lockOpenRequest(tx, act, key);
+  const performed = await performChange(tx, act, commitWith, fees, open, open.row);
+  return close(tx, act, commitWith, open, 'approved', { ...decision, ...performed });
 }

@@ -7,8 +7,9 @@ import { partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
+import type { RefundFee } from '../refunds/rules.js';
 import { findVisibleOrder } from '../reservations/access.js';
-import { declineChangeRequest } from './decide-change-request.js';
+import { approveChangeRequest, declineChangeRequest } from './decide-change-request.js';
 import type { ChangeRequestPosition, ChangeRequestRow } from './queries.js';
 import {
   ChangeRequest,
@@ -23,6 +24,7 @@ import { toChangeRequest } from './view.js';
 export interface ChangeRequestOptions {
   db: DatabaseHandle;
   tokens: TokenCodec;
+  fees: readonly RefundFee[];
   now: () => Date;
 }
 
@@ -35,7 +37,7 @@ const Customer = Type.Object({ customer: Uuid });
 const One = Type.Object({ customer: Uuid, request: Uuid });
 
 export const changeRequests: FastifyPluginAsyncTypebox<ChangeRequestOptions> = async (app, options) => {
-  const { db, tokens, now } = options;
+  const { db, tokens, fees, now } = options;
   const tags = ['Change requests'];
   const readable = { access: { partner: READERS, customer: true } };
 
@@ -127,6 +129,29 @@ export const changeRequests: FastifyPluginAsyncTypebox<ChangeRequestOptions> = a
         return { status: 201, headers: { ETag: made.attributes.etag ?? '' }, body: made };
       });
     },
+  );
+
+  app.post(
+    '/v1/customers/:customer/changerequests/:request/approve',
+    {
+      config: { access: { partner: WRITERS }, strictBody: true },
+      schema: {
+        tags,
+        operationId: 'approveChangeRequest',
+        summary: 'Approve a change request: do what it asks for',
+        description:
+          'At the prices of now; calculateRefund and calculateExchange tell them before. Where it is refused, as over the limit of returns, the request stays open. What was decided stays decided (409).',
+        params: One,
+        body: ref(ChangeRequestDecision),
+        response: { 200: ref(ChangeRequest), ...refusals(409, 413, 415) },
+      },
+    },
+    async (request, reply) =>
+      app.write(request, reply, request.caller.tenantId, async (tx, act, commitWith) => {
+        const key = keyOf(request.params);
+        const body = await approveChangeRequest(tx, act, commitWith, fees, key, request.body ?? {});
+        return { status: 200, headers: { ETag: body.attributes.etag ?? '' }, body };
+      }),
   );
 
   app.post(

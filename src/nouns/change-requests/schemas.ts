@@ -21,9 +21,10 @@ export const ExchangedFor = Type.Object(
     ...closed,
     $id: 'ExchangedFor',
     description:
-      'What is to be reserved instead: of the same kind and billed to the same subscription. Paid at once unless it says otherwise.',
+      'What is to be reserved instead: of the same kind, billed and applied as before. Paid at once unless it says otherwise.',
   },
 );
+export type ExchangedFor = Static<typeof ExchangedFor>;
 
 /** The scope of the ARM face; here what is misspelt is refused. */
 export const RequestedScope = Type.Object(AppliedScopeProperties.properties, {
@@ -92,6 +93,15 @@ export const ChangeRequest = Type.Object(
     decidedBy: Type.Optional(Type.String({ description: 'User principal name or application id.' })),
     decidedOn: Type.Optional(IsoDateTime),
     decisionComment: Type.Optional(Type.String()),
+    refund: Type.Optional(
+      Type.Object(
+        { amount: Type.String({ examples: ['540.00'] }), currencyCode: Type.String({ examples: ['USD'] }) },
+        { description: 'cancel, exchange: what is paid back for what was given back.' },
+      ),
+    ),
+    newReservationOrderId: Type.Optional(
+      Type.String({ ...Uuid, description: 'exchange: the reservation order that was made.' }),
+    ),
     links: ref(Links),
     attributes: Attributes('ChangeRequest'),
   },

@@ -2,8 +2,16 @@ import { quoted } from '../../http/etag.js';
 import type { ChangeRequestRow } from './queries.js';
 import type { ChangeRequest, Wish } from './schemas.js';
 
-/** What a decision left: the partner's words. */
-export interface Decision {
+/** What an approval came to. */
+export interface Performed {
+  /** cancel, exchange: what is paid back for what was given back. Decimal text. */
+  refund?: { amount: string; currencyCode: string };
+  /** exchange */
+  newReservationOrderId?: string;
+}
+
+/** What a decision left: the partner's words, and what was done. */
+export interface Decision extends Performed {
   comment?: string;
 }
 
@@ -24,6 +32,8 @@ export function toChangeRequest(row: ChangeRequestRow): ChangeRequest {
     ...(row.decided_by !== null && { decidedBy: row.decided_by }),
     ...(row.decided_on !== null && { decidedOn: row.decided_on.toISOString() }),
     ...(decision?.comment !== undefined && { decisionComment: decision.comment }),
+    ...(decision?.refund && { refund: decision.refund }),
+    ...(decision?.newReservationOrderId !== undefined && { newReservationOrderId: decision.newReservationOrderId }),
     links: { self: { uri: `/customers/${customerId}/changerequests/${id}`, method: 'GET', headers: [] } },
     attributes: { etag: quoted(row.version), objectType: 'ChangeRequest' },
   };

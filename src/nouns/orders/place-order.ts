@@ -204,7 +204,7 @@ export async function placeOrder(
         operationType: 'create_order',
         resourceType: 'order',
         resourceId: orderId,
-        newValue: toOrder(order, facts.country, { includePrice: true }),
+        newValue: toOrder(order, facts.country, { includePrice: true, now }),
         customizedData: orderDetails(order, facts.seller),
       },
       ...made,

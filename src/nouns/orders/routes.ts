@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { readClock } from '../../db/clock.js';
 import type { DatabaseHandle } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
@@ -32,14 +33,21 @@ export const orders: FastifyPluginAsyncTypebox<OrderOptions> = async (app, { db,
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };
 
-  async function read(partnerId: string, params: { customer: string; order: string }): Promise<[OrderRow, string]> {
+  async function read(
+    partnerId: string,
+    params: { customer: string; order: string },
+  ): Promise<[OrderRow, string, Date]> {
     const [customerId, orderId] = [lowerCaseUuid(params.customer), lowerCaseUuid(params.order)];
-    const [market, row] = await db.read(partnerId, (reading) =>
-      Promise.all([findMarket(reading, partnerId, customerId), findOrder(reading, partnerId, customerId, orderId)]),
+    const [market, row, now] = await db.read(partnerId, (reading) =>
+      Promise.all([
+        findMarket(reading, partnerId, customerId),
+        findOrder(reading, partnerId, customerId, orderId),
+        readClock(reading),
+      ]),
     );
     if (market === undefined) throw new ApiError('CustomerNotFound');
     if (!row) throw new ApiError('OrderNotFound');
-    return [row, market];
+    return [row, market, now];
   }
 
   app.post(
@@ -96,12 +104,16 @@ export const orders: FastifyPluginAsyncTypebox<OrderOptions> = async (app, { db,
       const customerId = lowerCaseUuid(request.params.customer);
       const { billingType, include_price: priced } = request.query;
       const filter = { ...(billingType !== undefined && { billingCycle: billingType }) };
-      const [market, rows] = await db.read(partnerId, (reading) =>
-        Promise.all([findMarket(reading, partnerId, customerId), listOrders(reading, partnerId, customerId, filter)]),
+      const [market, rows, now] = await db.read(partnerId, (reading) =>
+        Promise.all([
+          findMarket(reading, partnerId, customerId),
+          listOrders(reading, partnerId, customerId, filter),
+          readClock(reading),
+        ]),
       );
       if (market === undefined) throw new ApiError('CustomerNotFound');
       return partnerCenterPage({
-        items: rows.map((row) => toOrder(row, market, { includePrice: priced === true })),
+        items: rows.map((row) => toOrder(row, market, { includePrice: priced === true, now })),
         path: `/customers/${customerId}/orders`,
         query: { billingType, include_price: priced === undefined ? undefined : String(priced) },
       });
@@ -122,8 +134,8 @@ export const orders: FastifyPluginAsyncTypebox<OrderOptions> = async (app, { db,
       },
     },
     async (request) => {
-      const [row, market] = await read(request.caller.tenantId, request.params);
-      return toOrder(row, market, { includePrice: request.query.include_price === true });
+      const [row, market, now] = await read(request.caller.tenantId, request.params);
+      return toOrder(row, market, { includePrice: request.query.include_price === true, now });
     },
   );
 
@@ -140,8 +152,8 @@ export const orders: FastifyPluginAsyncTypebox<OrderOptions> = async (app, { db,
       },
     },
     async (request) => {
-      const [row] = await read(request.caller.tenantId, request.params);
-      return partnerCenterCollection(toProvisioningStatuses(row));
+      const [row, , now] = await read(request.caller.tenantId, request.params);
+      return partnerCenterCollection(toProvisioningStatuses(row, now));
     },
   );
 };

@@ -54,7 +54,7 @@ export async function createOrder(
   demandReseller(facts);
   const { order, madeSubscriptions, reservations } = await placeOrder(tx, act, commitWith, facts, lines);
   const changes = madeSubscriptions ? await reevaluate(tx, act, commitWith, rules, facts.customer, facts.now) : [];
-  return { order: toOrder(order, facts.country, { includePrice: false }), changes, reservations };
+  return { order: toOrder(order, facts.country, { includePrice: false, now: facts.now }), changes, reservations };
 }
 
 /** Tells of a committed order: permissions it changed, and reservations it bought. */

@@ -56,12 +56,21 @@ function toLine(line: OrderLine, row: OrderRow, country: string, includePrice: b
   };
 }
 
+/** A pending order that nobody approved in time is cancelled, whether or not the row says so already. */
+export function statusOf({ status, approval_expires_on: until }: OrderRow, now: Date): OrderRow['status'] {
+  return status === 'pending' && until !== null && until <= now ? 'cancelled' : status;
+}
+
 /**
  * An order as it is answered, the partner's and the customer's alike.
  *
  * @param country market of the links, ISO 3166-1 alpha-2
  */
-export function toOrder(row: OrderRow, country: string, { includePrice }: { includePrice: boolean }): Order {
+export function toOrder(
+  row: OrderRow,
+  country: string,
+  { includePrice, now }: { includePrice: boolean; now: Date },
+): Order {
   const order = `/customers/${row.customer_id}/orders/${row.order_id}`;
   return {
     id: row.order_id,
@@ -71,7 +80,7 @@ export function toOrder(row: OrderRow, country: string, { includePrice }: { incl
     currencyCode: row.currency_code,
     currencySymbol: symbolOf(row.currency_code),
     creationDate: row.created_on.toISOString(),
-    status: row.status,
+    status: statusOf(row, now),
     ...(includePrice && { totalPrice: toAmount(row.total_minor, row.currency_code) }),
     lineItems: row.lines.map((line) => toLine(line, row, country, includePrice)),
     purchasedBy: {
@@ -93,8 +102,8 @@ const PROVISIONING = {
   cancelled: 'Unfulfilled',
 } as const;
 
-export function toProvisioningStatuses(row: OrderRow): Static<typeof OrderLineItemProvisioningStatus>[] {
-  const status = PROVISIONING[row.status];
+export function toProvisioningStatuses(row: OrderRow, now: Date): Static<typeof OrderLineItemProvisioningStatus>[] {
+  const status = PROVISIONING[statusOf(row, now)];
   return row.lines.map(({ lineItemNumber, quantity }) => ({
     lineItemNumber,
     status,

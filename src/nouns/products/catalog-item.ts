@@ -71,18 +71,26 @@ export interface PricedSku extends ReservationName {
   term: Term;
 }
 
+type SkuKey = Pick<PricedSku, 'productId' | 'skuId' | 'reservedResourceType' | 'skuName' | 'location'>;
+
 /** Twelve characters as Microsoft's, the same for the same SKU and region for ever. */
-function availabilityIdOf({ productId, skuId, reservedResourceType, skuName, location }: PricedSku): string {
+function availabilityIdOf({ productId, skuId, reservedResourceType, skuName, location }: SkuKey): string {
   const key = [productId, skuId, reservedResourceType, skuName, location].join('\n').toLowerCase();
   const digest = createHash('sha256').update(key).digest().readBigUInt64BE();
   return `DZH318Z${digest.toString(36).toUpperCase().padStart(5, '0').slice(-5)}`;
+}
+
+/** `product:sku:availability` of a reservation: the `offerId` of its order line. */
+export function catalogItemIdOf(sku: SkuKey): string {
+  return `${sku.productId}:${sku.skuId}:${availabilityIdOf(sku)}`;
 }
 
 /** The items that priced SKUs make: one for each SKU and region, with all its terms. */
 export function reservationItems(skus: readonly PricedSku[]): ReservationItem[] {
   const byId = new Map<string, PricedSku[]>();
   for (const sku of skus) {
-    const id = `${sku.productId}:${sku.skuId}:${availabilityIdOf(sku)}`;
+    if (!findReservationType(sku.reservedResourceType)?.terms.includes(sku.term)) continue;
+    const id = catalogItemIdOf(sku);
     const same = byId.get(id);
     if (same) same.push(sku);
     else byId.set(id, [sku]);

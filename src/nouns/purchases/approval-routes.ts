@@ -30,18 +30,22 @@ export const orderApprovals: FastifyPluginAsyncTypebox<PurchaseOptions> = async 
       `/v1/customers/:customer/orders/:order/${decision}`,
       {
         config: { access: { partner: WRITERS }, strictBody: true },
+        // A decision without a comment needs no body.
+        preValidation: async (request) => {
+          request.body ??= {};
+        },
         schema: {
           tags: ['Orders'],
           ...texts,
           params: Type.Object({ customer: Uuid, order: Uuid }),
-          body: Type.Union([ref(OrderDecisionRequest), Type.Null()]),
+          body: ref(OrderDecisionRequest),
           response: { 200: ref(OrderDecision), ...refusals(409, 413, 415) },
         },
       },
       async (request, reply) => {
         const customerId = lowerCaseUuid(request.params.customer);
         const orderId = lowerCaseUuid(request.params.order);
-        const comment = request.body?.comment;
+        const { comment } = request.body;
         return app.write(request, reply, request.caller.tenantId, (tx, act, commitWith) =>
           decideOrder(
             tx,

@@ -7,6 +7,7 @@ import type { Caller } from '../../plugins/authentication.js';
 import type { Act, Outcome, RefusedOutcome } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { insertOrder, type OrderRow } from '../orders/queries.js';
+import { catalogItemIdOf } from '../products/catalog-item.js';
 import type { Spend } from '../purchase-guards/judge-guards.js';
 import { loadSpend } from '../purchase-guards/queries.js';
 import { indexOf } from '../purchase-permissions/fact-index.js';
@@ -140,7 +141,11 @@ function refuse(
 }
 
 /** The order of a purchase, with one line. */
-export function orderRow(made: MadeReservation, quote: QuoteRow, approvalExpiresOn: Date | null): OrderRow {
+export function orderRow(
+  made: MadeReservation,
+  quote: Pick<QuoteRow, 'price' | 'request'>,
+  approvalExpiresOn: Date | null,
+): OrderRow {
   const { order } = made;
   const { price, request } = quote;
   const listMinor = toMinor(price.retailUnitPrice, price.currencyCode);
@@ -157,7 +162,7 @@ export function orderRow(made: MadeReservation, quote: QuoteRow, approvalExpires
     lines: [
       {
         lineItemNumber: 0,
-        offerId: `${price.productId}:${price.skuId}`,
+        offerId: catalogItemIdOf({ ...price, ...request }),
         friendlyName: order.display_name,
         quantity: request.quantity,
         subscriptionId: request.azureSubscriptionId,

@@ -48,3 +48,26 @@ export function readIds(params: { reservationOrderId: string; reservationId: str
     description: `The reservation id ${shown(reservationId)} is not valid. It has to be a GUID.`,
   });
 }
+
+const RESERVATION = /^\/providers\/microsoft\.capacity\/reservationOrders\/([^/]+)\/reservations\/([^/]+)\/?$/i;
+
+/**
+ * Reads the resource id of a reservation.
+ * @param reservationOrderId of the address, for which the GUID of the reservation alone will do
+ * @throws ApiError InvalidInput, ARM code InvalidReservationId; ReservationNotFound for one of another order than that of
+ *   the address
+ */
+export function readReservationPath(text: string, reservationOrderId?: string) {
+  const [, order = reservationOrderId ?? '', reservation = text] = RESERVATION.exec(text) ?? [];
+  if (!isUuid(order) || !isUuid(reservation)) {
+    throw new ApiError('InvalidInput', {
+      armCode: 'InvalidReservationId',
+      description: `${shown(text)} is not the id of a reservation. It has to be /providers/Microsoft.Capacity/reservationOrders/{order}/reservations/{reservation}.`,
+    });
+  }
+  const ids = { reservationOrderId: order.toLowerCase(), reservationId: reservation.toLowerCase() };
+  if (ids.reservationOrderId !== (reservationOrderId ?? ids.reservationOrderId)) {
+    throw new ApiError('ReservationNotFound');
+  }
+  return ids;
+}

@@ -38,12 +38,14 @@ export interface LockedOrder extends Locked {
   reservations: ReservationRow[];
 }
 
-interface OrderRows {
+/** A reservation order with all its reservations, as they stand in a transaction. */
+export interface OrderRows {
   order: FoundOrder;
   reservations: ReservationRow[];
 }
 
-async function readOrder(db: Reading, partnerId: string, key: ReservationOrderKey): Promise<OrderRows> {
+/** @throws ApiError ReservationOrderNotFound: it is not there, or another customer's */
+export async function readOrder(db: Reading, partnerId: string, key: ReservationOrderKey): Promise<OrderRows> {
   const [order, reservations] = await Promise.all([
     findReservationOrder(db, partnerId, key.reservationOrderId),
     listReservationsOf(db, partnerId, key.reservationOrderId),

@@ -2,6 +2,7 @@ import type { CommitWith, Tx } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import { uuidv7 } from '../../lib/uuid.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
+import { readReservationPath } from './addresses.js';
 import {
   changed,
   demandInForce,
@@ -16,27 +17,6 @@ import type { MergeRequest, ReservationResponse, SplitRequest } from './schemas.
 
 /** Answers hold whole orders: this keeps them below a megabyte. */
 const MAX_RESERVATIONS_PER_ORDER = 500;
-
-const RESERVATION_ID =
-  /^(?:\/providers\/microsoft\.capacity\/reservationOrders\/([-0-9a-f]{36})\/reservations\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/?$/i;
-
-/**
- * Reads the id of a reservation of the order: that of the resource, or the GUID alone.
- * @throws ApiError InvalidInput, ARM code InvalidReservationId; ReservationNotFound for one of another order
- */
-function readReservationId(text: string, reservationOrderId: string): string {
-  const match = RESERVATION_ID.exec(text);
-  if (!match) {
-    throw new ApiError('InvalidInput', {
-      armCode: 'InvalidReservationId',
-      description:
-        'A reservation id has to be /providers/Microsoft.Capacity/reservationOrders/{order}/reservations/{reservation}.',
-    });
-  }
-  const [, order, reservation = ''] = match;
-  if (order !== undefined && order.toLowerCase() !== reservationOrderId) throw new ApiError('ReservationNotFound');
-  return reservation.toLowerCase();
-}
 
 function demandRoom({ reservations }: LockedOrder, more: number): void {
   if (reservations.length + more <= MAX_RESERVATIONS_PER_ORDER) return;
@@ -79,7 +59,7 @@ export async function splitReservation(
   { properties }: SplitRequest,
 ): Promise<ReservationResponse[]> {
   const { quantities } = properties;
-  const reservationId = readReservationId(properties.reservationId, key.reservationOrderId);
+  const { reservationId } = readReservationPath(properties.reservationId, key.reservationOrderId);
   const locked = await lockOrder(tx, act, key);
   const { now } = locked;
   const row = pickReservation(locked.reservations, reservationId);
@@ -124,7 +104,7 @@ export async function mergeReservations(
   key: ReservationOrderKey,
   { properties }: MergeRequest,
 ): Promise<ReservationResponse[]> {
-  const ids = properties.sources.map((id) => readReservationId(id, key.reservationOrderId));
+  const ids = properties.sources.map((id) => readReservationPath(id, key.reservationOrderId).reservationId);
   if (new Set(ids).size < ids.length) {
     throw new ApiError('InvalidInput', {
       description: 'properties.sources names a reservation twice. Send each once.',

@@ -69,18 +69,18 @@ const ENDED: Readonly<Partial<Record<State, { statusCode: string; message: strin
   PendingBilling: { statusCode: 'Pending', message: 'This reservation waits for the approval of the partner.' },
 };
 
-function statusOf(payment: ScheduledPayment, state: string, today: string) {
-  if (payment.cancelled || state === 'Cancelled') return 'Cancelled';
-  return state === 'Succeeded' && payment.dueDate <= today ? 'Succeeded' : 'Scheduled';
+/** Of an order that was returned, the payments that had been made stay so: the others are marked. */
+function statusOf(payment: ScheduledPayment, order: OrderToShow, now: Date) {
+  if (payment.cancelled || hasLapsed(order, now)) return 'Cancelled';
+  const pending = order.provisioning_state === 'PendingBilling';
+  return !pending && payment.dueDate <= day(now) ? 'Succeeded' : 'Scheduled';
 }
 
 function planOf(order: OrderToShow, now: Date) {
-  const state = stateOfOrder(order, now);
   const currencyCode = order.currency_code;
-  const today = day(now);
   const transactions = order.payments.map((payment) => {
     const total = { currencyCode, amount: toAmount(payment.minor, currencyCode) };
-    const status = statusOf(payment, state, today);
+    const status = statusOf(payment, order, now);
     const paid = status === 'Succeeded';
     return {
       dueDate: payment.dueDate,

@@ -8,6 +8,7 @@ export type Action =
   | 'Microsoft.Authorization/roleAssignments/delete'
   | 'Microsoft.Authorization/roleDefinitions/read'
   | 'Microsoft.Resources/subscriptions/read'
+  | 'Microsoft.Capacity/catalogs/read'
   | 'Microsoft.Capacity/reservationOrders/read'
   | 'Microsoft.Capacity/reservationOrders/write';
 

@@ -126,6 +126,10 @@ t.test(
         provisioningState: 'Succeeded',
       },
     });
+    const line = (await request('GET', `/v1/customers/${shop.made.customerId}/orders/${id}`)).body.lineItems[0];
+    const [product, sku, availability] = line.offerId.split(':');
+    const item = await request('GET', `/v1/products/${product}/skus/${sku}/availabilities/${availability}?country=US`);
+    t.match(item, { status: 200, body: { catalogItemId: line.offerId } }, 'the order line names the catalogue item');
     const second = await shop.buy(id);
     t.equal(second.status, 200);
     t.same(second.body.properties.reservations, first.body.properties.reservations);

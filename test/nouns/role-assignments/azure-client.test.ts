@@ -1,41 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import t from 'tap';
+import { all, authorizationClient } from '../../helpers/azure-clients.js';
 import { ADMIN_AGENTS, CONTOSO, OWNER_ROLE, startService } from '../../helpers/service.js';
 
 const service = await startService(t);
 const READER_ROLE = 'acdd72a7-3385-48ef-bd42-f606fba81ae7';
 
-/** The published client. Its bearer policy refuses plain http, so another one sets the header. */
-function clientFor(subscriptionId: string, token: string) {
-  const credential = { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3_600_000 }) };
-  const client = new AuthorizationManagementClient(credential, subscriptionId, {
-    endpoint: service.url,
-    allowInsecureConnection: true,
-    retryOptions: { maxRetries: 0 },
-  });
-  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-  client.pipeline.addPolicy({
-    name: 'authorizationHeader',
-    sendRequest: (request, next) => {
-      request.headers.set('authorization', `Bearer ${token}`);
-      return next(request);
-    },
-  });
-  return client;
-}
-
-async function all<Item>(pages: AsyncIterable<Item>): Promise<Item[]> {
-  const items: Item[] = [];
-  for await (const item of pages) items.push(item);
-  return items;
-}
-
 t.test('the published client creates, reads, lists and deletes role assignments', async (t) => {
   const customer = await service.newCustomer();
   const scope = `/subscriptions/${customer.azureSubscriptionId}`;
   const token = await service.tokens.customerUser(customer.customerId, customer.ownerUpn);
-  const { roleAssignments, roleDefinitions } = clientFor(customer.azureSubscriptionId, token);
+  const { roleAssignments, roleDefinitions } = authorizationClient(service.url, token, customer.azureSubscriptionId);
   const [reader] = await all(roleDefinitions.list(scope, { filter: "roleName eq 'Reader'" }));
   t.match(reader, {
     name: READER_ROLE,
@@ -103,7 +78,7 @@ t.test('the published client follows every page', async (t) => {
        from generate_series(1, 450)`,
     [customer.partnerId, customer.customerId, scope, customer.azureSubscriptionId, READER_ROLE],
   );
-  const { roleAssignments } = clientFor(customer.azureSubscriptionId, service.tokens.admin);
+  const { roleAssignments } = authorizationClient(service.url, service.tokens.admin, customer.azureSubscriptionId);
   for (const listed of [
     roleAssignments.listForSubscription({ filter: 'atScope()' }),
     roleAssignments.listForScope(scope, { filter: 'atScope()' }),
@@ -117,7 +92,7 @@ t.test('the published client follows every page', async (t) => {
 t.test('the published client sees why it may not', async (t) => {
   const customer = await service.newCustomer();
   const scope = `/subscriptions/${customer.azureSubscriptionId}`;
-  const { roleAssignments } = clientFor(customer.azureSubscriptionId, service.tokens.sales);
+  const { roleAssignments } = authorizationClient(service.url, service.tokens.sales, customer.azureSubscriptionId);
   await t.rejects(
     roleAssignments.create(scope, randomUUID(), {
       roleDefinitionId: `/providers/Microsoft.Authorization/roleDefinitions/${OWNER_ROLE}`,

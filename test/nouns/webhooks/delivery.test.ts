@@ -328,6 +328,47 @@ t.test('nothing is written but for whom it was registered', async (t) => {
   t.equal(receiver.received.length, 1);
 });
 
+t.test('purchases arrive, made and refused, in their order', async (t) => {
+  const receiver = await registered(t, ['reservation-purchased', 'reservation-purchase-refused']);
+  const { customerId, ownerUpn, azureSubscriptionId } = await service.newCustomer();
+  const token = await tokens.customerUser(customerId, ownerUpn);
+  await service.newPrice();
+  await turn(customerId, 'on');
+  const body = {
+    sku: { name: 'Standard_D2s_v5' },
+    location: 'westeurope',
+    properties: {
+      reservedResourceType: 'VirtualMachines',
+      billingScopeId: `/subscriptions/${azureSubscriptionId}`,
+      term: 'P1Y',
+      billingPlan: 'Upfront',
+      quantity: 1,
+      displayName: 'one',
+      appliedScopeType: 'Shared',
+    },
+  };
+  const capacity = '/providers/Microsoft.Capacity';
+  const buy = async (status: number, before = async () => {}) => {
+    const quote = await request('POST', `${capacity}/calculatePrice?api-version=2022-11-01`, { token, body });
+    await before();
+    const path = `${capacity}/reservationOrders/${quote.body.properties.reservationOrderId}?api-version=2022-11-01`;
+    t.equal((await request('PUT', path, { token, body })).status, status);
+  };
+  await buy(202);
+  await buy(403, () => turn(customerId, 'off'));
+  await deliveries.runOnce();
+  const [made, refused, ...others] = receiver.received.map(({ event }) => event);
+  t.strictSame(others, []);
+  t.match(made, {
+    EventName: 'reservation-purchased',
+    Details: { CustomerId: customerId, EventId: /^[0-9a-f-]{36}$/ },
+  });
+  for (const uri of [made.ResourceUri, made.AuditUri]) {
+    t.equal((await request('GET', uri.slice(service.url.length))).status, 200, uri);
+  }
+  t.match(refused, { EventName: 'reservation-purchase-refused', AuditUri: null, Details: { CustomerId: customerId } });
+});
+
 t.test('a switch that is rolled back tells nobody', async (t) => {
   await registered(t);
   const { partnerId, customerId } = await service.newCustomer();

@@ -1,0 +1,44 @@
+import pg from 'pg';
+import t from 'tap';
+import { loadConfig } from '../src/config.js';
+import { createLog } from '../src/log.js';
+import { start } from '../src/server.js';
+import { createTestDatabase } from './helpers/database.js';
+import { startReceiver } from './helpers/receiver.js';
+
+t.test('a running service delivers what is in the outbox', async (t) => {
+  const database = await createTestDatabase(t);
+  const receiver = await startReceiver(t);
+  const arrived = new Promise<void>((resolve) => {
+    receiver.answer = (_delivery, response) => response.end(() => resolve());
+  });
+  const client = new pg.Client({ connectionString: database.superuserUrl });
+  await client.connect();
+  await client.query(
+    `with made as (
+       insert into partners values (gen_random_uuid(), 'One', 'one.onmicrosoft.com', 'US', '1', gen_random_uuid(), now())
+       returning partner_id
+     ), registered as (
+       insert into webhook_registrations
+       select partner_id, gen_random_uuid(), $1, '{test-created}', false, 1, now(), 'x' from made
+     )
+     insert into webhook_events
+     select partner_id, gen_random_uuid(), gen_random_uuid(), 'test-created', $2, gen_random_uuid(), 'waiting', 0, now(),
+       '[]', now() from made`,
+    [receiver.url, { EventName: 'test-created', ResourceUri: '/test', ResourceName: 'test', AuditUri: null }],
+  );
+  const config = loadConfig({
+    DATABASE_URL: database.appUrl,
+    DATA_DIR: t.testdir(),
+    PORT: '0',
+    METRICS_PORT: '0',
+    WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
+  });
+  const server = await start(config, createLog('silent'));
+  await arrived;
+  t.match(receiver.received[0]?.event, { EventName: 'test-created', ResourceUri: `${server.url}/test` });
+  t.match(await (await fetch(server.metricsUrl)).text(), 'customer_permissions_webhook_deliveries_total');
+  await server.close();
+  t.match((await client.query('select status from webhook_events')).rows, [{ status: 'delivered' }]);
+  await client.end();
+});
