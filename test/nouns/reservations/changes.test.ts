@@ -201,6 +201,7 @@ t.test('what is not in force is not changed', async (t) => {
     t.match(await send('POST', `${order}/split`, halves), conflict);
     t.same(await logOf(held), []);
   }
+  t.match(await revisionsOf(expired), [{ etag: 1, properties: { provisioningState: 'Succeeded' } }], 'as it was then');
 });
 
 t.test('a split makes parts that end together, and cancels the renewal', async (t) => {
