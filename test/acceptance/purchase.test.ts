@@ -211,9 +211,9 @@ t.test('the partner sees who bought what for how much', async (t) => {
     OrderId: orders[1].id,
     PurchasedBy: BUYER,
     Product: 'VirtualMachines Standard_D2s_v5 westeurope',
-    Term: 'P1Y',
-    Total: '605.00',
-    Currency: 'USD',
+    'Term-0': 'P1Y',
+    'Total-0': '605.00',
+    'Currency-0': 'USD',
   };
   const filter = { Field: 'CustomerId', Value: CUSTOMER, Operator: 'equals' };
   const audited = {
