@@ -75,6 +75,7 @@ t.test('an Azure plan comes with its first Azure subscription, and the partner i
   t.same(JSON.parse(log[0]?.customized_data), [
     { key: 'OrderId', value: body.id },
     { key: 'BillingCycle', value: 'one_time' },
+    { key: 'PurchasedBy', value: 'ada.admin@contosopartner.onmicrosoft.com' },
     { key: 'OfferId-0', value: PLAN },
     { key: 'SubscriptionId-0', value: bought.subscriptionId },
     { key: 'SubscriptionName-0', value: 'Our plan' },
