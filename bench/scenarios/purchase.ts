@@ -11,7 +11,7 @@ import {
   untilQuiet,
 } from '../harness/data.js';
 import type { BenchDatabase } from '../harness/database.js';
-import type { PlannedRequest } from '../harness/load.js';
+import type { LoadPlan, PlannedRequest } from '../harness/load.js';
 import { ownerTokens, type RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
 import { createSwitchLoad } from './switch.js';
@@ -48,21 +48,23 @@ function createPurchaseLoad(
     const [row] = await database.sql<{ n: number }>('select count(*)::int as n from reservation_orders');
     return row?.n ?? 0;
   };
-  const planFresh = async (seconds: number): Promise<PlannedRequest[][]> => {
+  const planFresh = async (count: number): Promise<PlannedRequest[][]> => {
     const sequences = Array.from({ length: connections }, (): PlannedRequest[] => []);
-    const quotes = await insertQuotes(database, Math.ceil(quotesPerSecond * seconds), buyers.length);
+    const quotes = await insertQuotes(database, count, buyers.length);
     for (const { quoteId, customer } of quotes) {
       const path = `/providers/Microsoft.Capacity/reservationOrders/${quoteId}?api-version=2022-11-01`;
       sequences[customer % connections]?.push({ method: 'PUT', path, ...buyers[customer - 1] });
     }
     return sequences;
   };
-  return async (seconds: number): Promise<Slice> => {
+  return async (until: LoadPlan['until']): Promise<Slice> => {
     await untilQuiet(database);
-    const sequences = await planFresh(seconds);
+    const sequences = await planFresh(
+      'requests' in until ? until.requests : Math.ceil(quotesPerSecond * until.seconds),
+    );
     const before = await orders();
     const slice = await bench.generator.slice(
-      { url: service.url, connections, until: { seconds }, headers: {}, sequences },
+      { url: service.url, connections, until, headers: {}, sequences },
       service.process,
     );
     const written = (await orders()) - before;
@@ -92,8 +94,13 @@ export const purchase: Scenario = async (bench) => {
     });
     const rounds = await alternate(
       bench.rounds,
-      [() => buying(bench.warmUpSeconds), () => switching(bench.warmUpSeconds)],
-      () => buying(bench.sliceSeconds),
+      // Each buys once, however long that takes: their tokens are verified then.
+      [
+        () => buying({ requests: BUYERS }),
+        () => buying({ seconds: bench.warmUpSeconds }),
+        () => switching(bench.warmUpSeconds),
+      ],
+      () => buying({ seconds: bench.sliceSeconds }),
       () => switching(bench.sliceSeconds),
     );
     const title = `${connections} connection${connections > 1 ? 's' : ''}`;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
+import { insertPurchase } from '../helpers/purchases.js';
 import { OWNER_ROLE, startService } from '../helpers/service.js';
 import { acceptAgreement, newItem, register } from '../nouns/orders/buy.js';
 import { documentOf, type Operation, undocumented } from './wire.js';
@@ -21,6 +22,7 @@ const lineItems = [
 ];
 const bought = await service.request('POST', `/v1/customers/${made.customerId}/orders`, { body: { lineItems } });
 const cart = await service.request('POST', `/v1/customers/${made.customerId}/carts`, { body: { lineItems } });
+const purchase = await insertPurchase(service.db, made, { total: 100_000, quantity: 1000 });
 const document = documentOf(service);
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
@@ -86,6 +88,9 @@ const likely: Readonly<Record<string, readonly string[]>> = {
   resource: ['AzureReservedInstances', 'azuresavingsplan', bought.body.lineItems[0].reservationOrderId],
   id: [`${made.partnerId}_${made.customerId}`],
   roleAssignmentName: [made.roleAssignmentId, randomUUID()],
+  reservationOrderId: [purchase.reservationOrderId],
+  reservationId: [purchase.reservationId],
+  operationId: [purchase.reservationOrderId],
   'api-version': ['2022-04-01'],
   size: ['1', '500'],
   seekOperation: ['First'],
@@ -93,7 +98,12 @@ const likely: Readonly<Record<string, readonly string[]>> = {
   filter: ['{"Field":"CompanyName","Value":"cust","Operator":"starts_with"}'],
   startDate: [new Date().toISOString().slice(0, 10)],
   endDate: [new Date().toISOString()],
-  $filter: ['atScope()', `principalId eq '${made.ownerId}'`, `assignedTo('${made.ownerId}')`],
+  $filter: [
+    'atScope()',
+    'properties/archived eq false',
+    `principalId eq '${made.ownerId}'`,
+    `assignedTo('${made.ownerId}')`,
+  ],
   tenantId: [made.customerId],
   managementGroup: [made.customerId],
   roleDefinitionId: [OWNER_ROLE],
@@ -157,7 +167,10 @@ function bodyOf(schema: JsonSchema, depth = 6): fc.Arbitrary<unknown> {
     const members = Object.entries(schema.properties).map(([name, part]) => [name, bodyOf(part, depth - 1)]);
     return mostly(
       fc
-        .tuple(fc.record(Object.fromEntries(members)), fc.subarray(Object.keys(schema.properties), { maxLength: 1 }))
+        .tuple(
+          fc.record(Object.fromEntries(members)),
+          fc.subarray(Object.keys(schema.properties), { maxLength: Math.min(1, members.length) }),
+        )
         .map(([whole, [absent]]) => Object.fromEntries(Object.entries(whole).filter(([name]) => name !== absent))),
     );
   }

@@ -1,7 +1,7 @@
 import type { CommitWith, Tx } from '../../db/connect.js';
 import type { OrderLine, OrdersTable } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
-import { toDecimal, toMinor } from '../../lib/money.js';
+import { toMinor } from '../../lib/money.js';
 import { uuidv4 } from '../../lib/uuid.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
 import { appendEntries, type NewEntry } from '../activity-log/append.js';
@@ -17,6 +17,7 @@ import {
   type NumberedLine,
 } from './decide-lines.js';
 import type { OrderingFacts } from './load-facts.js';
+import { orderDetails } from './order-details.js';
 import { insertOrder, type OrderRow } from './queries.js';
 import { toOrder } from './view.js';
 
@@ -104,29 +105,6 @@ function billingCycleOf(decided: readonly Decided[]): string {
   });
 }
 
-/** The documented details of a `create_order` record, and of a reservation what it costs. */
-function orderDetails(order: OrderRow, seller: OrderingFacts['seller']): { key: string; value: string | null }[] {
-  return [
-    { key: 'OrderId', value: order.order_id },
-    { key: 'BillingCycle', value: order.billing_cycle },
-    ...order.lines.flatMap((line, index) => [
-      { key: `OfferId-${index}`, value: line.offerId },
-      { key: `SubscriptionId-${index}`, value: line.subscriptionId ?? null },
-      { key: `SubscriptionName-${index}`, value: line.friendlyName ?? null },
-      { key: `Quantity-${index}`, value: String(line.quantity) },
-      { key: `PartnerOnRecord-${index}`, value: line.partnerIdOnRecord ?? seller.mpnId },
-      ...(line.pricing
-        ? [
-            { key: `ReservationOrderId-${index}`, value: line.reservationOrderId ?? null },
-            { key: `Term-${index}`, value: line.termDuration ?? null },
-            { key: `Total-${index}`, value: toDecimal(line.pricing.extendedMinor, order.currency_code) },
-            { key: `Currency-${index}`, value: order.currency_code },
-          ]
-        : []),
-    ]),
-  ];
-}
-
 function writeSubscription(
   tx: Tx,
   commitWith: CommitWith,
@@ -205,7 +183,7 @@ export async function placeOrder(
         resourceType: 'order',
         resourceId: orderId,
         newValue: toOrder(order, facts.country, { includePrice: true, now }),
-        customizedData: orderDetails(order, facts.seller),
+        customizedData: orderDetails(order, facts.seller.mpnId),
       },
       ...made,
     ],

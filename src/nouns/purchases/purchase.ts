@@ -6,7 +6,9 @@ import { toDecimal, toMinor } from '../../lib/money.js';
 import type { Caller } from '../../plugins/authentication.js';
 import type { Act, Outcome, RefusedOutcome } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
+import { orderDetails } from '../orders/order-details.js';
 import { insertOrder, type OrderRow } from '../orders/queries.js';
+import { toOrder } from '../orders/view.js';
 import { catalogItemIdOf } from '../products/catalog-item.js';
 import type { Spend } from '../purchase-guards/judge-guards.js';
 import { loadSpend } from '../purchase-guards/queries.js';
@@ -18,6 +20,7 @@ import { subscriptionOf } from '../reservations/applied-scope.js';
 import { insertReservation, type MadeReservation, makeReservation } from '../reservations/create.js';
 import type { WantedPurchase } from '../reservations/purchase-request.js';
 import {
+  type FoundOrder,
   findReservationOrder,
   listReservationsOf,
   type ReservationOrderRow,
@@ -63,8 +66,8 @@ const buyerOf = ({ kind, objectId, userPrincipalName, appOnly }: Caller): Omit<B
   appOnly,
 });
 
-/** What partner and log are told of a purchase. */
-export function describePurchase(order: ReservationOrderRow): Record<string, string> {
+/** What the partner is told of a purchase. */
+export function describePurchase(order: ReservationOrderRow) {
   return {
     OrderId: order.order_id,
     ReservationOrderId: order.reservation_order_id,
@@ -182,7 +185,7 @@ export function orderRow(
 }
 
 /** The purchase that was made under this id before, if it is the same one. */
-async function repeated(tx: Tx, input: PurchaseInput, order: ReservationOrderRow): Promise<Purchased> {
+async function repeated(tx: Tx, input: PurchaseInput, order: FoundOrder): Promise<Purchased> {
   const { caller, wanted } = input;
   const { request } = wanted;
   const same =
@@ -197,7 +200,7 @@ async function repeated(tx: Tx, input: PurchaseInput, order: ReservationOrderRow
     order.original_quantity === request.quantity;
   if (!same) throw new ApiError('ReservationOrderIdAlreadyExists');
   const reservations = await listReservationsOf(tx, input.partnerId, order.reservation_order_id);
-  return { order, reservations, approvalExpiresOn: null, isNew: false };
+  return { order, reservations, approvalExpiresOn: order.approval_expires_on ?? null, isNew: false };
 }
 
 /**
@@ -260,7 +263,8 @@ export async function purchase(
     },
     now,
   );
-  commitWith(insertOrder(tx, orderRow(made, quote, approvalExpiresOn)));
+  const order = orderRow(made, quote, approvalExpiresOn);
+  commitWith(insertOrder(tx, order));
   insertReservation(tx, made, commitWith);
   const description = describePurchase(made.order);
   const [entry] = appendEntries(
@@ -273,8 +277,12 @@ export async function purchase(
         operationType: 'create_order',
         resourceType: 'order',
         resourceId: made.order.order_id,
-        newValue: { ...description, Status: approvalExpiresOn ? 'pending' : 'completed' },
-        customizedData: keyValues(description),
+        newValue: toOrder(order, customer.country, { includePrice: true, now }),
+        customizedData: [
+          ...orderDetails(order, null),
+          { key: 'Product', value: description.Product },
+          { key: 'BillingPlan', value: description.BillingPlan },
+        ],
         evidence: { Purchase: verdict.conditions },
       },
     ],

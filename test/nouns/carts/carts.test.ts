@@ -214,6 +214,16 @@ t.test('a cart of which nothing can be ordered stays, with the code that an orde
     t.equal(await count(customer, table), 1, table);
 });
 
+t.test('what one group buys is there for the next', async (t) => {
+  const customer = await newBuyer(service);
+  const cart = await create(customer, line(), line({ catalogItemId: GLOBAL, billingCycle: 'monthly' }));
+  t.match((await checkout(cart.path)).body, {
+    orders: [{ lineItems: [{ offerId: PLAN }] }],
+    orderErrors: [{ orderGroupId: '1', code: 800020 }],
+  });
+  t.equal(await count(customer, 'subscriptions'), 1);
+});
+
 t.test('without the agreement or the relationship nothing is ordered', async (t) => {
   const customer = await service.newCustomer({ eligible: false });
   const cart = await create(customer, line());

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import t from 'tap';
 import { ADMIN_AGENTS, CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
 import { addAzureGlobal, addSubscription, logOf } from '../subscriptions/insert.js';
 import { acceptAgreement, GLOBAL, newBuyer, newItem, newReserver, PLAN, register } from './buy.js';
 
-const service = await startService(t);
+const service = await startService(t, { poolMax: '12' });
 const { request, tokens, sql } = service;
 const list = ({ customerId }: MadeCustomer) => `/v1/customers/${customerId}/orders`;
 const line = (over: object = {}) => ({ lineItemNumber: 0, offerId: PLAN, quantity: 1, ...over });
@@ -74,6 +75,7 @@ t.test('an Azure plan comes with its first Azure subscription, and the partner i
   t.same(JSON.parse(log[0]?.customized_data), [
     { key: 'OrderId', value: body.id },
     { key: 'BillingCycle', value: 'one_time' },
+    { key: 'PurchasedBy', value: 'ada.admin@contosopartner.onmicrosoft.com' },
     { key: 'OfferId-0', value: PLAN },
     { key: 'SubscriptionId-0', value: bought.subscriptionId },
     { key: 'SubscriptionName-0', value: 'Our plan' },
@@ -150,7 +152,20 @@ t.test('a customer has one Azure plan, and after it no MS-AZR-0145P', async (t) 
 
 t.test('ten orders at once leave exactly one plan', async (t) => {
   const customer = await newBuyer(service);
-  const answers = await Promise.all(Array.from({ length: 10 }, () => order(customer, line())));
+  // Writers wait at the table until some have gathered: whoever decided without the lock has decided on the same state.
+  const gate = new pg.Client({ connectionString: service.urls.superuser });
+  await gate.connect();
+  await gate.query('begin; lock table subscriptions in exclusive mode');
+  const sent = Array.from({ length: 10 }, () => order(customer, line()));
+  for (let waiting = 0; waiting < 3; ) {
+    const [row] = await sql(
+      `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    waiting = row?.n ?? 0;
+  }
+  await gate.query('commit');
+  await gate.end();
+  const answers = await Promise.all(sent);
   t.same(answers.map(({ status }) => status).sort(), [201, ...Array(9).fill(403)]);
   for (const table of ['subscriptions', 'orders', 'azure_subscriptions', 'role_assignments']) {
     t.equal(await count(customer, table), 1, table);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { AzureReservationAPI } from '@azure/arm-reservations';
 import t from 'tap';
 import { parseCatalogFilter } from '../../../src/nouns/products/catalog-filter.js';
+import { all, reservationClient } from '../../helpers/azure-clients.js';
 import { FABRIKAM, startService } from '../../helpers/service.js';
 
 const service = await startService(t);
@@ -96,19 +96,8 @@ t.test('pages lead on by nextLink, $skip and $take', async (t) => {
 });
 
 t.test('the published client lists the catalogue', async (t) => {
-  const credential = { getToken: async () => ({ token: user, expiresOnTimestamp: Date.now() + 3_600_000 }) };
-  const options = { endpoint: service.url, allowInsecureConnection: true, retryOptions: { maxRetries: 0 } };
-  const client = new AzureReservationAPI(credential, options);
-  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-  client.pipeline.addPolicy({
-    name: 'authorizationHeader',
-    sendRequest: (sent, next) => {
-      sent.headers.set('authorization', `Bearer ${user}`);
-      return next(sent);
-    },
-  });
-  const items = [];
-  for await (const item of client.listCatalog(customer.azureSubscriptionId, { take: 1 })) items.push(item);
+  const client = reservationClient(service.url, user);
+  const items = await all(client.listCatalog(customer.azureSubscriptionId, { take: 1 }));
   t.same(
     items.map(({ name }) => name),
     ['DBCU-100', 'Standard_D2s_v5', 'Standard_D2s_v5'],

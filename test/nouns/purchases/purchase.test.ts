@@ -150,10 +150,11 @@ t.test(
         OrderId: id,
         PurchasedBy: shop.made.ownerUpn,
         Product: 'VirtualMachines Standard_D2s_v5 westeurope',
-        Term: 'P1Y',
-        Quantity: '2',
-        Total: '1200.02',
-        Currency: 'USD',
+        'OfferId-0': line.offerId,
+        'Quantity-0': '2',
+        'Term-0': 'P1Y',
+        'Total-0': '1200.02',
+        'Currency-0': 'USD',
       },
     );
     t.equal(bought[0].evidence.Purchase.length, 7, 'with what each condition rested on');

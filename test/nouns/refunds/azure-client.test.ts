@@ -1,31 +1,12 @@
-import { AzureReservationAPI } from '@azure/arm-reservations';
 import t from 'tap';
+import { reservationClient } from '../../helpers/azure-clients.js';
 import { startService } from '../../helpers/service.js';
 import { buy } from './bought.js';
 
 const service = await startService(t);
 await service.newPrice({ skuName: 'Standard_D4s_v5', unitPrice: '1200' });
 
-/** The published client. Its bearer policy refuses plain http, so another one sets the header. */
-function clientWith(token: string) {
-  const credential = { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3_600_000 }) };
-  const client = new AzureReservationAPI(credential, {
-    endpoint: service.url,
-    allowInsecureConnection: true,
-    retryOptions: { maxRetries: 0 },
-  });
-  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-  client.pipeline.addPolicy({
-    name: 'authorizationHeader',
-    sendRequest: (request, next) => {
-      request.headers.set('authorization', `Bearer ${token}`);
-      return next(request);
-    },
-  });
-  return client;
-}
-
-const client = clientWith(service.tokens.admin);
+const client = reservationClient(service.url, service.tokens.admin);
 
 t.test('the published client calculates a refund and returns a reservation', async (t) => {
   const made = await service.newCustomer();
@@ -97,7 +78,7 @@ t.test('the published client exchanges a reservation', async (t) => {
 t.test('the published client throws what the customer is told', async (t) => {
   const made = await service.newCustomer();
   const bought = await buy(service, made);
-  const customer = clientWith(await service.tokens.customerUser(made.customerId, made.ownerUpn));
+  const customer = reservationClient(service.url, await service.tokens.customerUser(made.customerId, made.ownerUpn));
   const request = {
     properties: { reservationToReturn: { reservationId: bought.reservationId, quantity: 1 } },
   };

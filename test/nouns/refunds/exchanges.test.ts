@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { FABRIKAM, type MadeCustomer, startService } from '../../helpers/service.js';
-import { type Bought, buy, calculate, VERSION } from './bought.js';
+import { type Bought, buy, calculate, giveBack, VERSION } from './bought.js';
 
 const service = await startService(t);
 const { request, sql, tokens } = service;
@@ -172,6 +172,13 @@ t.test('several are exchanged for several, parts too, all or nothing', async (t)
   const refused = await exchange(first.body.properties.sessionId);
   t.equal(refused.status, 409, 'one of the two has changed');
   t.match(await rowOf(one), { quantity: 3, provisioning_state: 'Succeeded', version: 1 }, 'so the other stays');
+
+  const part = await buy(service, made, { quantity: 3 });
+  const before = await calculateExchange([part], wanted);
+  const refund = await calculate(service, part);
+  await giveBack(service, part, refund.body.properties.sessionId);
+  const late = await exchange(before.body.properties.sessionId);
+  t.match(late.body.error, { code: 'OperationCannotBePerformedInCurrentState', message: /Calculate them again/ });
 
   const third = await calculateExchange([one], wanted, { quantities: [2] });
   const done = await exchange(third.body.properties.sessionId);

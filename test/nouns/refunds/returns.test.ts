@@ -173,6 +173,18 @@ t.test(
     await sql(`update refund_sessions set expires_on = now() - interval '1 hour' where session_id = $1`, [session]);
     t.equal((await giveBack(service, bought, session)).status, 200, 'one that was used answers all the same');
     t.match(await rowOf(bought), { quantity: 3 });
+    const used = await buy(service, made, { daysAgo: 10, unitMinor: 365_000 });
+    const promised = await calculate(service, used);
+    const { sessionId } = promised.body.properties;
+    await sql(`update refund_sessions set created_on = created_on - interval '3 days' where session_id = $1`, [
+      sessionId,
+    ]);
+    t.equal((await giveBack(service, used, sessionId)).status, 200);
+    const [refund] = await sql('select refund_minor from refunds where refund_id = $1', [sessionId]);
+    t.ok(
+      refund?.refund_minor > promised.body.properties.billingRefundAmount.amount * 100,
+      'the days used are those of the session',
+    );
     const foreign = await service.newCustomer({ partnerId: FABRIKAM });
     const theirs = await buy(service, foreign);
     const { body } = await calculate(service, theirs, 1, { token: tokens.fabrikamAdmin });

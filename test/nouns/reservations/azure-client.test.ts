@@ -1,42 +1,20 @@
-import { AzureReservationAPI } from '@azure/arm-reservations';
 import t from 'tap';
+import { all, reservationClient } from '../../helpers/azure-clients.js';
 import { insertPurchase } from '../../helpers/purchases.js';
 import { startService } from '../../helpers/service.js';
 
 const service = await startService(t);
-
-/** The published client. Its bearer policy refuses plain http, so another one sets the header. */
-function clientFor(token: string) {
-  const credential = { getToken: async () => ({ token, expiresOnTimestamp: Date.now() + 3_600_000 }) };
-  const client = new AzureReservationAPI(credential, {
-    endpoint: service.url,
-    allowInsecureConnection: true,
-    retryOptions: { maxRetries: 0 },
-  });
-  client.pipeline.removePolicy({ name: 'bearerTokenAuthenticationPolicy' });
-  client.pipeline.addPolicy({
-    name: 'authorizationHeader',
-    sendRequest: (request, next) => {
-      request.headers.set('authorization', `Bearer ${token}`);
-      return next(request);
-    },
-  });
-  return client;
-}
-
-async function all<Item>(pages: AsyncIterable<Item>): Promise<Item[]> {
-  const items: Item[] = [];
-  for await (const item of pages) items.push(item);
-  return items;
-}
 
 t.test('the published client reads, lists, renames, splits, merges and rescopes', async (t) => {
   const customer = await service.newCustomer();
   const bought = await insertPurchase(service.db, customer, { total: 1800, quantity: 3, billingPlan: 'Monthly' });
   const { reservationOrderId: orderId, reservationId } = bought;
   const ended = await insertPurchase(service.db, customer, { total: 600, reservationState: 'Cancelled' });
-  const client = clientFor(await service.tokens.customerUser(customer.customerId, customer.ownerUpn));
-  const partner = clientFor(service.tokens.admin);
+  const client = reservationClient(
+    service.url,
+    await service.tokens.customerUser(customer.customerId, customer.ownerUpn),
+  );
+  const partner = reservationClient(service.url, service.tokens.admin);
 
   const order = await client.reservationOrder.get(orderId, { expand: 'schedule' });
   t.match(order, {

@@ -201,6 +201,7 @@ t.test('what is not in force is not changed', async (t) => {
     t.match(await send('POST', `${order}/split`, halves), conflict);
     t.same(await logOf(held), []);
   }
+  t.match(await revisionsOf(expired), [{ etag: 1, properties: { provisioningState: 'Succeeded' } }], 'as it was then');
 });
 
 t.test('a split makes parts that end together, and cancels the renewal', async (t) => {
@@ -305,6 +306,24 @@ t.test('only reservations that are alike are merged, each once', async (t) => {
     t.match(source.properties, { provisioningState: 'Merged', mergeProperties: { mergeDestination: whole.id } });
   }
   t.equal((await merge([a, b])).status, 409);
+});
+
+t.test('an order holds 500 reservations at the most', async (t) => {
+  const held = await hold({ total: 60000, quantity: 600 });
+  const path = `${ORDERS}/${held.reservationOrderId}/split`;
+  let [reservationId, quantity] = [held.reservationId, 600];
+  for (let times = 0; times < 4; times++) {
+    quantity -= 99;
+    const quantities = [...Array(99).fill(1), quantity];
+    const { status, body } = await send('POST', path, { properties: { quantities, reservationId } });
+    t.equal(status, 200);
+    reservationId = body[99].id;
+  }
+  const quantities = [...Array(99).fill(1), quantity - 99];
+  t.match(await send('POST', path, { properties: { quantities, reservationId } }), {
+    status: 409,
+    body: { error: { message: /500/ } },
+  });
 });
 
 t.test('what has ended can be archived and taken out again', async (t) => {

@@ -44,7 +44,7 @@ t.test('an order shows its reservations, and on demand its payments at the price
     },
   });
   t.notOk('planInformation' in plain.body.properties);
-  t.notMatch(plain.text, /600/, 'nothing of retail');
+  t.notMatch(plain.text, /amount|retail|minor/i, 'nothing of prices');
 
   const { body } = await get(`${ORDERS}/${bought.reservationOrderId}?$expand=schedule`, token);
   const { transactions, nextPaymentDueDate, pricingCurrencyTotal } = body.properties.planInformation;
@@ -329,6 +329,10 @@ t.test('who sees what: the buyer, the owner of then, a role over the tenant, the
     [partnerId, customerId, OWNER_ROLE, id],
   );
   t.same(await counts(rita), [1, 1, 200], 'Owner of the tenant');
+  await service.sql('update reservation_orders set owner_ids = array[$2]::uuid[] where reservation_order_id = $1', [
+    bought.reservationOrderId,
+    id,
+  ]);
   await service.sql("update users set account_state = 'inactive' where user_id = $1", [id]);
   t.same(await counts(rita), [0, 0, 404], 'a disabled account');
 
