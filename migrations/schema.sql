@@ -233,7 +233,7 @@ create table reservation_orders (
   reservation_order_id uuid not null,
   customer_id uuid not null,
   order_id uuid not null,
-  line_number integer not null,
+  line_number bigint not null,
   origin text collate "C" not null,
   display_name text not null,
   reserved_resource_type text collate "C" not null,
@@ -401,7 +401,7 @@ create table webhook_events (
   payload jsonb not null,
   correlation_id uuid not null,
   status text collate "C" not null,
-  attempts integer not null,
+  attempts bigint not null,
   next_attempt_on timestamp with time zone not null,
   results jsonb not null,
   occurred_on timestamp with time zone not null
