@@ -246,6 +246,7 @@ export function chainQuery(
   return db
     .selectFrom('activity_log')
     .selectAll()
+    .select(sql<boolean>`occurred_on = date_trunc('milliseconds', occurred_on)`.as('whole_milliseconds'))
     .where('partner_id', '=', partnerId)
     .where((eb) => eb(eb.refTuple('customer_id', 'seq'), '>', eb.tuple(start.customerId, start.after)))
     .orderBy('customer_id')
