@@ -344,6 +344,10 @@ begin
 end
 $$;
 
+-- The deliverer has to know which partners have something to be delivered.
+create policy webhook_events_of_watch on webhook_events for select
+  using (status = 'waiting' and current_setting('app.watch', true) = 'on');
+
 grant select, insert, update on retail_prices, carts, orders, reservation_orders, reservations, purchase_guards,
   change_requests, webhook_registrations, webhook_events to customer_permissions_app;
 grant select, insert on price_books, customer_agreements, reservation_revisions, refunds, webhook_keys to customer_permissions_app;

@@ -683,6 +683,8 @@ create policy users_of_partner on users as permissive for all to public
 create policy webhook_events_of_partner on webhook_events as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
+create policy webhook_events_of_watch on webhook_events as permissive for select to public
+  using ((status = 'waiting'::text) AND (current_setting('app.watch'::text, true) = 'on'::text));
 create policy webhook_keys_of_partner on webhook_keys as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type DeliveryOptions, deliverDueEvents } from './nouns/webhooks/deliver.js';
-import { findOldestWaiting } from './nouns/webhooks/event-queries.js';
+import { listWaitingPartners } from './nouns/webhooks/event-queries.js';
 
 export interface DeliveriesOptions extends DeliveryOptions {
   log: FastifyBaseLogger;
@@ -37,16 +37,16 @@ export function startDeliveries(options: DeliveriesOptions): {
   }
 
   async function look(): Promise<void> {
-    let oldest: Date | undefined;
-    for (const partnerId of await db.listPartnerIds()) {
+    const waiting = await db.watch(listWaitingPartners);
+    for (const { partnerId } of waiting) {
       if (stopped) return;
-      const waiting = await db.lookUp(partnerId, (reading) => findOldestWaiting(reading, partnerId));
-      if (!waiting) continue;
-      if (!oldest || waiting < oldest) oldest = waiting;
       if (busy.size >= PARTNERS_AT_ONCE) await Promise.race(busy.values());
       if (!busy.has(partnerId)) busy.set(partnerId, serve(partnerId));
     }
-    events.webhooksWaiting({ oldestSeconds: oldest ? Math.max(0, (now().getTime() - oldest.getTime()) / 1000) : 0 });
+    const [first] = waiting;
+    events.webhooksWaiting({
+      oldestSeconds: first ? Math.max(0, (now().getTime() - first.oldest.getTime()) / 1000) : 0,
+    });
   }
 
   let pending = false;

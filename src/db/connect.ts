@@ -52,8 +52,10 @@ export interface DatabaseHandle {
   write<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
   /** Reads what is visible to a tenant before its partners are known: its own customer rows. */
   readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
-  /** Which partners there are, for work that walks them one by one; nothing else of theirs is visible to it. */
+  /** Which partners there are, for work that walks them one by one. */
   listPartnerIds(): Promise<string[]>;
+  /** Reads what is visible to work that is for no partner: the partners' ids, and events that wait to be delivered. */
+  watch<T>(work: (db: Reading) => Promise<T>): Promise<T>;
   /** Runs one statement outside every partner; for health and start checks. */
   query<R extends pg.QueryResultRow>(text: string): Promise<R[]>;
   close(): Promise<void>;
@@ -173,6 +175,9 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   const read: DatabaseHandle['read'] = (partnerId, work) =>
     withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work));
 
+  const watch: DatabaseHandle['watch'] = (work) =>
+    withRetry(() => attempt("begin read only; set local app.watch = 'on'", work));
+
   return {
     read,
     lookUp: (partnerId, work) =>
@@ -181,12 +186,11 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
     listPartnerIds: () =>
-      withRetry(() =>
-        attempt("begin read only; set local app.watch = 'on'", async (db) => {
-          const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();
-          return rows.map((row) => row.partner_id);
-        }),
-      ),
+      watch(async (db) => {
+        const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();
+        return rows.map((row) => row.partner_id);
+      }),
+    watch,
     query: async (text) => (await pool.query(text)).rows,
     close: () => pool.end(),
   };

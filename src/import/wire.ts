@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { ScopeLevel } from '../db/tables.js';
+import { readUtcTime } from '../lib/utc-time.js';
 import { RowRefused } from './kind.js';
 
 const GUID = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}';
@@ -43,9 +44,8 @@ export function guidOf(id: string, pointer: string): string {
 
 /** A time of the wire: some have no zone and are UTC (partner-center/developer/get-an-azure-entitlement…). @throws RowRefused */
 export function timeOf(text: string, pointer: string): Date {
-  const zoned = /(Z|[-+]\d{2}:?\d{2})$/i.test(text) || text.length <= 10 ? text : `${text}Z`;
-  const time = new Date(zoned);
-  if (Number.isNaN(time.getTime())) throw new RowRefused(pointer, 'It is not a time.');
+  const time = readUtcTime(text);
+  if (!time) throw new RowRefused(pointer, 'It is not a time.');
   return time;
 }
 

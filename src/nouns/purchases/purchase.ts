@@ -35,7 +35,7 @@ import {
   QUOTE_CODES,
 } from './decide-purchase.js';
 import { loadPurchaseFacts, purchaseFacts } from './load-facts.js';
-import type { QuoteRow } from './queries.js';
+import { findQuote, type QuoteRow } from './queries.js';
 
 const NOTHING_SPENT: Spend = { monthMinor: 0, outstandingMinor: 0 };
 
@@ -45,8 +45,6 @@ export interface PurchaseInput {
   caller: Caller;
   reservationOrderId: string;
   wanted: WantedPurchase;
-  /** Read before the transaction: a quote never changes. Its expiry is judged by the clock of the lock. */
-  quote: QuoteRow | undefined;
 }
 
 /** What a purchase left, for its answer. */
@@ -218,12 +216,13 @@ export async function purchase(
   input: PurchaseInput,
   answer: (purchased: Purchased) => Omit<Outcome, 'committed'>,
 ): Promise<Outcome | RefusedOutcome> {
-  const { partnerId, customerId, caller, reservationOrderId, wanted, quote } = input;
+  const { partnerId, customerId, caller, reservationOrderId, wanted } = input;
   const { request } = wanted;
-  const [{ customer, now }, loaded, existing] = await Promise.all([
+  const [{ customer, now }, loaded, existing, quote] = await Promise.all([
     lockCustomer(tx, partnerId, customerId),
     loadPurchaseFacts(tx, { partnerId, customerId, buyer: buyerOf(caller) }),
     findReservationOrder(tx, partnerId, reservationOrderId),
+    findQuote(tx, partnerId, customerId, reservationOrderId),
   ]);
   if (!customer) throw new ApiError('SubscriptionNotFound');
   if (existing) return answer(await repeated(tx, input, existing));

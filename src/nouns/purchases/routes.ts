@@ -22,7 +22,7 @@ import { originOf } from '../role-assignments/arm-paging.js';
 import { ANY_CALLER } from '../role-assignments/scope-shapes.js';
 import { scopeOf } from '../role-assignments/scopes.js';
 import { type Purchased, purchase } from './purchase.js';
-import { findQuote, insertQuote } from './queries.js';
+import { insertQuote } from './queries.js';
 import { makeQuote, readProduct, toCalculatePriceResponse } from './quotes.js';
 import { CalculatePriceResponse } from './schemas.js';
 
@@ -128,9 +128,6 @@ export const purchases: FastifyPluginAsyncTypebox<PurchaseOptions> = async (app,
       const { caller } = request;
       const reservationOrderId = readReservationOrderId(request.params.reservationOrderId);
       const [{ partnerId, customerId }, wanted] = await locateBilling(caller, request.body);
-      const quote = await db.read(partnerId, (reading) =>
-        findQuote(reading, partnerId, customerId, reservationOrderId),
-      );
       const origin = originOf(request, publicUrl);
       const version = `?api-version=${encodeURIComponent(request.query['api-version'])}`;
       const answer = ({ order, reservations, approvalExpiresOn, isNew }: Purchased) => {
@@ -153,7 +150,7 @@ export const purchases: FastifyPluginAsyncTypebox<PurchaseOptions> = async (app,
           act,
           commitWith,
           { rules, events },
-          { partnerId, customerId, caller, reservationOrderId, wanted, quote },
+          { partnerId, customerId, caller, reservationOrderId, wanted },
           answer,
         ),
       );

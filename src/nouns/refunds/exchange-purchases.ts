@@ -2,8 +2,10 @@ import type { QuotedPrice, QuotedRequest } from '../../db/purchase-tables.js';
 import { uuidv4 } from '../../lib/uuid.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
 import type { NewEntry } from '../activity-log/append.js';
+import { orderDetails } from '../orders/order-details.js';
+import type { OrderRow } from '../orders/queries.js';
+import { toOrder } from '../orders/view.js';
 import { changedBy } from '../purchase-permissions/service.js';
-import { describePurchase, keyValues } from '../purchases/purchase.js';
 import type { Locked } from '../reservations/change.js';
 import { type MadeReservation, makeReservation } from '../reservations/create.js';
 import type { ExchangeAppraisal, PromisedExchange } from './appraise-exchange.js';
@@ -54,13 +56,12 @@ export function makePurchases(
 }
 
 /** What the log is told of it. */
-export function createEntry({ order, reservation }: MadeReservation): NewEntry {
-  const description = describePurchase(order);
+export function createEntry(order: OrderRow, { reservation }: MadeReservation, { customer, now }: Locked): NewEntry {
   return {
     operationType: 'create_order',
     resourceType: 'order',
     resourceId: order.order_id,
-    newValue: { ...description, Status: 'completed' },
-    customizedData: [...keyValues(description), { key: 'SwapSource', value: reservation.swap_source }],
+    newValue: toOrder(order, customer.country, { includePrice: true, now }),
+    customizedData: [...orderDetails(order, null), { key: 'SwapSource', value: reservation.swap_source }],
   };
 }

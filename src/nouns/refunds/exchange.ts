@@ -44,9 +44,12 @@ export async function exchangeReservations(
   if (appraisal.reasons.length > 0) throw refusalOf('ExchangeRefused', appraisal.reasons);
 
   const made = makePurchases(act, locked, appraisal, promised);
+  const created: NewEntry[] = [];
   for (const one of made) {
-    commitWith(insertOrder(tx, orderRow(one.made, one, null)));
+    const order = orderRow(one.made, one, null);
+    commitWith(insertOrder(tx, order));
     insertReservation(tx, one.made, commitWith);
+    created.push(createEntry(order, one.made, locked));
   }
   const given = giveBackAll(
     act,
@@ -56,7 +59,7 @@ export async function exchangeReservations(
     promised?.sessionId,
   );
   commitWith(insertRefunds(tx, given.refunds));
-  const entries = [...given.entries, ...made.map((one) => createEntry(one.made))];
+  const entries = [...given.entries, ...created];
   for (const { state, changed } of given.orders.values()) {
     entries.push(...(await writeGivenBack(tx, act, commitWith, state, changed)));
   }

@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely';
 import { type Static, Type } from 'typebox';
 import type { AzureSubscriptionsTable, SubscriptionsTable } from '../../db/tables.js';
 import { textEnum, Uuid } from '../../http/schemas.js';
+import { readUtcTime } from '../../lib/utc-time.js';
 import { isUuid } from '../../lib/uuid.js';
 import {
   type AzureEntitlement,
@@ -73,12 +74,11 @@ function iso(date: Date): string {
   return date.toISOString().replace('.000Z', 'Z');
 }
 
-/** Partner Center writes some of its times without a zone; all are UTC. */
+/** @throws RangeError */
 function utc(text: string): Date {
-  const zoned = /T/.test(text) && !/(Z|[-+]\d{2}:\d{2})$/.test(text) ? `${text}Z` : text;
-  const date = new Date(zoned);
-  if (Number.isNaN(date.getTime())) throw new RangeError(`${text} is not a date`);
-  return date;
+  const time = readUtcTime(text);
+  if (!time) throw new RangeError(`${text} is not a date`);
+  return time;
 }
 
 export const link = (uri: string) => ({ uri, method: 'GET', headers: [] });

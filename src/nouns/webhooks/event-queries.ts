@@ -8,15 +8,19 @@ export type EventRow = Selectable<WebhookEventsTable>;
 /** What a test event belongs to in place of a customer. */
 export const NO_CUSTOMER = '00000000-0000-0000-0000-000000000000';
 
-/** When the oldest event that waits occurred; undefined: none waits. */
-export async function findOldestWaiting(db: Reading, partnerId: string): Promise<Date | undefined> {
-  const row = await db
+/**
+ * The partners that have events to be delivered, and when the oldest of each occurred. One statement for all of them, on
+ * the rows that the policy `webhook_events_of_watch` shows: asked partner by partner, an idle service of 1000 partners
+ * would ask 1000 times a second.
+ */
+export async function listWaitingPartners(db: Reading): Promise<{ partnerId: string; oldest: Date }[]> {
+  return db
     .selectFrom('webhook_events')
-    .select((eb) => eb.fn.min('occurred_on').as('occurred_on'))
-    .where('partner_id', '=', partnerId)
+    .select((eb) => ['partner_id as partnerId', eb.fn.min('occurred_on').$castTo<Date>().as('oldest')])
     .where('status', '=', 'waiting')
-    .executeTakeFirst();
-  return (row?.occurred_on as Date | null | undefined) ?? undefined;
+    .groupBy('partner_id')
+    .orderBy('oldest')
+    .execute();
 }
 
 export type ClaimedEvent = Pick<

@@ -9,7 +9,7 @@ import { reevaluate, switchPermissions } from '../../../src/nouns/purchase-permi
 import { decidePurchase } from '../../../src/nouns/purchases/decide-purchase.js';
 import { loadPurchaseFacts, purchaseFacts } from '../../../src/nouns/purchases/load-facts.js';
 import { orderRow, type PurchaseInput, purchase } from '../../../src/nouns/purchases/purchase.js';
-import { findQuote, insertQuote } from '../../../src/nouns/purchases/queries.js';
+import { findQuote, insertQuote, type QuoteRow } from '../../../src/nouns/purchases/queries.js';
 import { makeQuote } from '../../../src/nouns/purchases/quotes.js';
 
 import { insertReservation, makeReservation, SHARED } from '../../../src/nouns/reservations/create.js';
@@ -44,7 +44,9 @@ async function flip(customerId: string, on: boolean): Promise<void> {
   );
 }
 
-async function buyerWithQuote(made: MadeCustomer, quantity = 1): Promise<PurchaseInput> {
+type Quoted = PurchaseInput & { quote: QuoteRow };
+
+async function buyerWithQuote(made: MadeCustomer, quantity = 1): Promise<Quoted> {
   const request = {
     azureSubscriptionId: made.azureSubscriptionId,
     reservedResourceType: 'VirtualMachines',
@@ -93,7 +95,7 @@ async function buy(input: PurchaseInput): Promise<boolean> {
 }
 
 /** The same purchase without its guard: what is decided on was read before the lock. */
-async function buyUnguarded(input: PurchaseInput): Promise<boolean> {
+async function buyUnguarded(input: Quoted): Promise<boolean> {
   const { customerId, caller, reservationOrderId, quote, wanted } = input;
   const { kind, objectId, userPrincipalName, appOnly } = caller;
   const allowed = await db.write(CONTOSO, async (tx) => {
@@ -101,7 +103,7 @@ async function buyUnguarded(input: PurchaseInput): Promise<boolean> {
       lockCustomer(tx, CONTOSO, customerId),
       loadPurchaseFacts(tx, { partnerId: CONTOSO, customerId, buyer: { kind, objectId, userPrincipalName, appOnly } }),
     ]);
-    if (!customer || !quote) return false;
+    if (!customer) return false;
     const facts = purchaseFacts(loaded, customer, {
       request: wanted.request,
       renew: false,
@@ -111,7 +113,7 @@ async function buyUnguarded(input: PurchaseInput): Promise<boolean> {
     });
     return decidePurchase(facts, { ...rules, now, approved: false }).allowed;
   });
-  if (!allowed || !quote) return false;
+  if (!allowed) return false;
   await pause();
   await db.write(CONTOSO, async (tx, commitWith) => {
     const { customer, now } = await lockCustomer(tx, CONTOSO, customerId);
