@@ -63,7 +63,7 @@ const TEXT_RULES: readonly { id: string; says: string; broken: (text: string) =>
   },
 ];
 
-const isInsertSelect = (text: string) => /^insert into\b/.test(text) && !/\) values\b|\bdefault values\b/.test(text);
+const isInsertSelect = (text: string) => /^insert into \S+( as \w+)?( \([^)]*\))? \(?(select|with)\b/.test(text);
 
 /** Lower case, one space between words, `''` for a literal, names without quotes. */
 function plain(text: string): string {
@@ -116,7 +116,8 @@ const BY_CUSTOMER = binds('customer_id');
 const mayScan: Readonly<Record<Binding, (table: string, conditions: readonly string[]) => boolean>> = {
   partner: (_table, conditions) => conditions.some((condition) => BY_PARTNER.test(condition)),
   tenant: (table, conditions) => table === 'customers' && conditions.some((condition) => BY_CUSTOMER.test(condition)),
-  watch: (table) => table === 'partners',
+  // Over all shards on a cluster, so these two alone: which partners there are, and which have something to be sent.
+  watch: (table) => table === 'partners' || table === 'webhook_events',
   none: () => false,
 };
 

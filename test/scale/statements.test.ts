@@ -49,6 +49,7 @@ const BROKEN: Readonly<Record<string, readonly string[]>> = {
     'insert into "groups" ("partner_id", "customer_id", "group_id", "display_name") values ($1, $2, $3, (select "company_name" from "customers" where "partner_id" = $1))',
   ],
   'citus-copy': [
+    'insert into groups select $1::uuid, $2::uuid, v.id, $3 from (values ($4::uuid), ($5::uuid)) as v(id)',
     'insert into groups (partner_id, customer_id, group_id, display_name) select $1::uuid, $2::uuid, id, $3 from unnest($4::uuid[]) as id',
     'insert into groups (partner_id, customer_id, group_id, display_name) select r.partner_id, r.customer_id, r.group_id, $2 from jsonb_to_recordset($1::jsonb) as r(partner_id uuid, customer_id uuid, group_id uuid)',
   ],
@@ -102,6 +103,7 @@ t.test('a statement that keeps the rules is let through', async (t) => {
     'update customers as t set log_seq = r.log_seq from jsonb_to_recordset($2::jsonb) as r(customer_id uuid, log_seq bigint) where t.partner_id = $1 and t.customer_id = r.customer_id',
     'update customers set company_profile = company_profile || $2::jsonb, version = version + 1 where partner_id = $1 returning version',
     "insert into groups (partner_id, customer_id, group_id, display_name) values ($1, $2, $3, 'merge into (select')",
+    'insert into groups values ($1, $2, gen_random_uuid(), $3)',
     'insert into groups select partner_id, customer_id, user_id, display_name from users where partner_id = $1',
     'insert into groups as t select partner_id, customer_id, user_id, display_name from users where partner_id = $1 returning t.group_id',
     'select clock_timestamp() as now',
