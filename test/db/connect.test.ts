@@ -8,6 +8,7 @@ import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js'
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { violatedConstraint } from '../../src/errors/from-postgres.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
+import { onPurpose } from '../scale/statements.js';
 
 const service = await startService(t);
 const { db } = service;
@@ -74,11 +75,15 @@ t.test('a transaction sees and changes the rows of its partner alone, also witho
   const mine = await service.newCustomer();
   const theirs = await service.newCustomer({ partnerId: FABRIKAM });
   const ids = await db.read(CONTOSO, async (reading) =>
-    (await reading.selectFrom('customers').select('customer_id').execute()).map((row) => row.customer_id),
+    (await reading.selectFrom('customers').select('customer_id').modifyEnd(onPurpose).execute()).map(
+      (row) => row.customer_id,
+    ),
   );
   t.ok(ids.includes(mine.customerId));
   t.notOk(ids.includes(theirs.customerId));
-  await db.write(CONTOSO, (tx) => tx.updateTable('customers').set({ company_name: 'renamed' }).execute());
+  await db.write(CONTOSO, (tx) =>
+    tx.updateTable('customers').set({ company_name: 'renamed' }).modifyEnd(onPurpose).execute(),
+  );
   t.not(await nameOf(theirs.customerId), 'renamed');
   await t.rejects(
     db.write(CONTOSO, (tx) =>
@@ -204,7 +209,12 @@ t.test('look-ups of one turn are one statement per partner, and each gets what i
   const asked: [string, readonly string[]][] = [];
   const find = batchByKey(db.lookUp, async (reading, partnerId, keys) => {
     asked.push([partnerId, keys]);
-    const rows = await reading.selectFrom('customers').select('customer_id').where('customer_id', 'in', keys).execute();
+    const rows = await reading
+      .selectFrom('customers')
+      .select('customer_id')
+      .where('partner_id', '=', partnerId)
+      .where('customer_id', 'in', keys)
+      .execute();
     return new Map(rows.map((row) => [row.customer_id, partnerId]));
   });
   const [a = '', b = '', c = ''] = made.map((one) => one.customerId);

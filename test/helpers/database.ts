@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import type { Test } from 'tap';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
+import { findBreaches } from '../scale/statement-rules.js';
+import { recordedStatements, recordStatements } from '../scale/statements.js';
 import { clusterUrl } from './cluster.js';
 
 export interface TestDatabase {
@@ -22,7 +23,7 @@ const APP = 'cp_app_test';
 const TEMPLATE_LOCK = 7_215_001;
 
 /** A fresh, migrated, empty database for one test file. */
-export async function createTestDatabase(t: Pick<Test, 'teardown'>): Promise<TestDatabase> {
+export async function createTestDatabase(t: { teardown: (work: () => unknown) => void }): Promise<TestDatabase> {
   const server = await clusterUrl();
   const template = await prepareTemplate(server);
   const name = `cp_test_${randomBytes(6).toString('hex')}`;
@@ -30,10 +31,13 @@ export async function createTestDatabase(t: Pick<Test, 'teardown'>): Promise<Tes
     whileInUse(() => client.query(`create database ${name} template ${template} owner ${OWNER}`)),
   );
   let dropped: Promise<void> | undefined;
+  recordStatements(name);
   const drop = () => {
-    dropped ??= asSuperuser(server, async (client) => {
-      await whileInUse(() => client.query(`drop database ${name}`));
-    });
+    dropped ??= (async () => {
+      const breaches = await asSuperuser(urlOf(server, name), checkStatements);
+      await asSuperuser(server, (client) => whileInUse(() => client.query(`drop database ${name}`)));
+      if (breaches.length > 0) throw new Error(breaches.join('\n'));
+    })();
     return dropped;
   };
   t.teardown(drop);
@@ -43,6 +47,17 @@ export async function createTestDatabase(t: Pick<Test, 'teardown'>): Promise<Tes
     superuserUrl: urlOf(server, name),
     drop,
   };
+}
+
+/** What the service ran on the client's database and does not run on a cluster: so every test with a database is one of it. */
+async function checkStatements(client: pg.Client): Promise<string[]> {
+  const broken: string[] = [];
+  await client.query('begin; set local plan_cache_mode = force_generic_plan');
+  for (const statement of recordedStatements(client.database ?? '')) {
+    for (const breach of await findBreaches(client, statement)) broken.push(`${breach}\n  ${statement.text}`);
+  }
+  await client.query('rollback');
+  return broken;
 }
 
 /**

@@ -138,12 +138,7 @@ export async function deleteOldEvents(tx: Tx, partnerId: string, now: Date): Pro
         eb('status', '=', 'failed').and('occurred_on', '<', before(30)),
         eb('status', '=', 'waiting').and(
           eb.not(
-            eb.exists(
-              eb
-                .selectFrom('webhook_registrations')
-                .select('partner_id')
-                .whereRef('webhook_registrations.partner_id', '=', 'webhook_events.partner_id'),
-            ),
+            eb.exists(eb.selectFrom('webhook_registrations').select('partner_id').where('partner_id', '=', partnerId)),
           ),
         ),
       ]),
