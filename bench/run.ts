@@ -2,11 +2,11 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Cluster, openCluster } from '../harness/database.js';
+import { stopAll, stopForGood } from '../harness/processes.js';
+import { adminToken, startSettledService } from '../harness/service.js';
 import type { Bench, Scenario } from './harness/bench.js';
-import { type Cluster, openCluster } from './harness/database.js';
 import { startLoadGenerator } from './harness/load.js';
-import { stopAll, stopForGood } from './harness/processes.js';
-import { adminToken, startSettledService } from './harness/service.js';
 import { customers } from './scenarios/customers.js';
 import { get } from './scenarios/get.js';
 import { log } from './scenarios/log.js';
@@ -98,7 +98,11 @@ const workDir = await mkdtemp(join(tmpdir(), 'customer-permissions-bench-'));
 // PostgreSQL does not run as root; the user it runs as then has to get in.
 await chmod(workDir, 0o755);
 const generator = startLoadGenerator();
-const opening = openCluster(process.env.BENCH_DATABASE_URL || undefined, workDir);
+const opening = openCluster({
+  url: process.env.BENCH_DATABASE_URL || undefined,
+  workDir,
+  name: 'customer_permissions_bench',
+});
 let over = false;
 try {
   await Promise.race([opening.then((cluster) => runAll(workDir, cluster, generator)), stopped]);

@@ -124,6 +124,24 @@ export const Settings = Type.Object({
     minimum: 1,
     maximum: 1440,
   }),
+  checkpointDir: Type.Optional(
+    Type.String({
+      description:
+        'Where signed checkpoints of the activity log are written, out of reach of who owns the database. Absent: none are written.',
+    }),
+  ),
+  checkpointMinutes: Type.Integer({
+    description: 'Minutes from one checkpoint of a partner to the next.',
+    default: 60,
+    minimum: 1,
+    maximum: 1440,
+  }),
+  checkpointKey: Type.Optional(
+    Type.String({
+      description:
+        'Ed25519 private key that signs checkpoints: PEM, or PKCS#8 DER in base64; the same on every instance. Default: made in DATA_DIR, not in production.',
+    }),
+  ),
   drainSeconds: Type.Optional(
     Type.Integer({
       description: 'How long requests are still taken after SIGTERM. Default: 5 in production, else 0.',
@@ -198,7 +216,7 @@ export function loadConfig(
   }
   for (const name of settingNames) {
     if (given[name] === undefined || Value.Check(Settings.properties[name], given[name])) continue;
-    const shown = /secret|url/i.test(name) ? '' : ` (given: ${JSON.stringify(given[name])})`;
+    const shown = /secret|url|key/i.test(name) ? '' : ` (given: ${JSON.stringify(given[name])})`;
     throw new ConfigError(`${variableOf(name)} is not valid${shown}: ${describe(name)}`);
   }
   return Object.freeze(complete(given as Static<typeof Settings>, tokens));
@@ -263,6 +281,11 @@ function complete(given: Static<typeof Settings>, tokens: boolean): Config {
   }
   if (production && given.demo) {
     throw new ConfigError('DEMO=true contradicts NODE_ENV=production: the demo tenant is for trying out.');
+  }
+  if (production && tokens && given.checkpointDir && !given.checkpointKey) {
+    throw new ConfigError(
+      'CHECKPOINT_KEY is missing: with CHECKPOINT_DIR set it has to be given, e.g. from `openssl genpkey -algorithm ed25519 -outform DER | base64 -w0`.',
+    );
   }
   checkRefundFees(given.refundFees);
   return {

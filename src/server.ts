@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import Fastify, { type FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
 import { buildApp } from './app.js';
+import { loadCheckpointKey } from './checkpoint-key.js';
+import { startCheckpoints } from './checkpoints.js';
 import { type Config, ConfigError } from './config.js';
 import { connect, type DatabaseHandle } from './db/connect.js';
 import { startEmbedded } from './db/embedded.js';
@@ -24,6 +26,7 @@ import { startWatch } from './watch.js';
 export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
 const WATCH_MILLISECONDS = 30_000;
 const DELIVERIES_MILLISECONDS = 1000;
+const CHECKPOINTS_MILLISECONDS = 30_000;
 
 export interface RunningServer {
   /** Where the API listens, e.g. `http://127.0.0.1:3000`. */
@@ -153,6 +156,19 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     const events = createEvents(registry, log);
     const now = () => new Date();
     let stopping = false;
+    if (config.checkpointDir) {
+      const checkpoints = await startCheckpoints({
+        db,
+        directory: config.checkpointDir,
+        key: await loadCheckpointKey(config),
+        minutes: config.checkpointMinutes,
+        log,
+        now,
+        everyMilliseconds: CHECKPOINTS_MILLISECONDS,
+      });
+      // Closed after the application: the last checkpoint has what the last request wrote.
+      closers.push(() => checkpoints.stop());
+    }
     const ready = async () => {
       if (stopping) return 'shutting down';
       try {

@@ -74,6 +74,9 @@ const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]
   switchesPerMinute: ['0', 0],
   webhookAllowPrivateTargets: ['true', true],
   quoteMinutes: ['45', 45],
+  checkpointDir: ['/srv/checkpoints', '/srv/checkpoints'],
+  checkpointMinutes: ['15', 15],
+  checkpointKey: ['MC4C', 'MC4C'],
   drainSeconds: ['30', 30],
   logLevel: ['debug', 'debug'],
 };
@@ -115,6 +118,7 @@ t.test('a value that cannot be meant stops the start with a sentence naming the 
     ['poolMax', '0'],
     ['preparedStatements', '1'],
     ['quoteMinutes', '0'],
+    ['checkpointMinutes', '0'],
     ['drainSeconds', '301'],
     ['logLevel', 'loud'],
   ];
@@ -139,6 +143,8 @@ t.test('what is missing or contradicts itself is named', async (t) => {
   t.match(refusal({ ...PRODUCTION, DEMO: 'true' }), /DEMO=true contradicts NODE_ENV=production/);
   t.match(refusal({ MIGRATION_DATABASE_URL: PRODUCTION.DATABASE_URL }), /^DATABASE_URL is missing/);
   t.match(refusal({ ...PRODUCTION, NODE_ENV: '', SECRET_KEY: '' }), /^SECRET_KEY is missing/);
+  t.match(refusal({ ...PRODUCTION, CHECKPOINT_DIR: '/srv/checkpoints' }), /^CHECKPOINT_KEY is missing/);
+  t.equal(refusal({ CHECKPOINT_DIR: '/srv/checkpoints' }), '');
   t.match(refusal({ REFUND_FEES: '2026-02-30=12' }), /2026-02-30, a day that does not exist/);
   t.match(refusal({ REFUND_FEES: '2026-01-01=12,2026-01-01=0@5' }), /2026-01-01 twice/);
 });

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { customerId } from './data.js';
-import { freePort, spawnNode, untilOk } from './processes.js';
-import type { RunningService } from './service.js';
+import { customerId } from '../../harness/data.js';
+import { freePort, spawnNode, untilOk } from '../../harness/processes.js';
+import type { RunningService } from '../../harness/service.js';
 
 const script = fileURLToPath(new URL('../bare-server.js', import.meta.url));
 

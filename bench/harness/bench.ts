@@ -1,6 +1,6 @@
-import type { BenchDatabase, Cluster } from './database.js';
+import type { Cluster, HarnessDatabase } from '../../harness/database.js';
+import type { RunningService, ServiceOptions } from '../../harness/service.js';
 import type { LoadGenerator } from './load.js';
-import type { RunningService, ServiceOptions } from './service.js';
 
 /** What a scenario is given. */
 export interface Bench {
@@ -18,7 +18,7 @@ export interface Bench {
   /** Numbers of connections that rates are measured at. */
   connections: readonly number[];
   /** The service on a database of this bench. */
-  serve(database: BenchDatabase, options?: Partial<ServiceOptions>): Promise<RunningService>;
+  serve(database: HarnessDatabase, options?: Partial<ServiceOptions>): Promise<RunningService>;
   print(text: string): void;
 }
 

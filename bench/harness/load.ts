@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { cpuMicros, type NodeProcess } from './processes.js';
+import { cpuMicros, type NodeProcess } from '../../harness/processes.js';
 import type { Slice } from './slices.js';
 
 export interface PlannedRequest {

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { customerIdSql } from './data.js';
+import { customerIdSql } from '../../harness/data.js';
 import type { Slice } from './slices.js';
 import type { Flight, Parameter } from './wire-capture.js';
 

@@ -1,6 +1,6 @@
+import { insertCustomers, insertPartner, settle } from '../../harness/data.js';
+import type { RunningService } from '../../harness/service.js';
 import { type Scenario, WARM_UP_CONNECTIONS } from '../harness/bench.js';
-import { insertCustomers, insertPartner, settle } from '../harness/data.js';
-import type { RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
 
 const PAGE = 20;

@@ -1,6 +1,6 @@
+import { insertCustomers, insertPartner, insertPermissions, settle } from '../../harness/data.js';
 import { permissionPath, startBareServer } from '../harness/bare.js';
 import type { Scenario } from '../harness/bench.js';
-import { insertCustomers, insertPartner, insertPermissions, settle } from '../harness/data.js';
 import { deal } from '../harness/load.js';
 import { alternate, report } from '../harness/slices.js';
 

@@ -1,7 +1,7 @@
+import { insertCustomers, insertLog, insertPartner, settle } from '../../harness/data.js';
+import type { HarnessDatabase } from '../../harness/database.js';
+import type { RunningService } from '../../harness/service.js';
 import { type Bench, type Scenario, WARM_UP_CONNECTIONS } from '../harness/bench.js';
-import { insertCustomers, insertLog, insertPartner, settle } from '../harness/data.js';
-import type { BenchDatabase } from '../harness/database.js';
-import type { RunningService } from '../harness/service.js';
 import { alternate, report } from '../harness/slices.js';
 
 const SMALL = 50_000;
@@ -11,7 +11,7 @@ const CUSTOMERS = 1000;
 const DAY_MS = 86_400_000;
 
 interface Side {
-  database: BenchDatabase;
+  database: HarnessDatabase;
   service: RunningService;
 }
 

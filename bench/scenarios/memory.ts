@@ -1,8 +1,8 @@
+import { insertCustomers, insertEligibility, insertPartner, settle } from '../../harness/data.js';
+import { residentMebibytes } from '../../harness/processes.js';
 import { permissionPath } from '../harness/bare.js';
 import type { Scenario } from '../harness/bench.js';
-import { insertCustomers, insertEligibility, insertPartner, settle } from '../harness/data.js';
 import { deal, type PlannedRequest } from '../harness/load.js';
-import { residentMebibytes } from '../harness/processes.js';
 
 const CUSTOMERS = 1024;
 const CONNECTIONS = 64;

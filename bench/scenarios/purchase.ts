@@ -1,4 +1,3 @@
-import type { Bench, Scenario } from '../harness/bench.js';
 import {
   azureSubscriptionId,
   insertCustomers,
@@ -9,10 +8,11 @@ import {
   RESERVATION,
   settle,
   untilQuiet,
-} from '../harness/data.js';
-import type { BenchDatabase } from '../harness/database.js';
+} from '../../harness/data.js';
+import type { HarnessDatabase } from '../../harness/database.js';
+import { ownerTokens, type RunningService } from '../../harness/service.js';
+import type { Bench, Scenario } from '../harness/bench.js';
 import type { LoadPlan, PlannedRequest } from '../harness/load.js';
-import { ownerTokens, type RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
 import { createSwitchLoad } from './switch.js';
 
@@ -35,7 +35,7 @@ function purchaseBody(customer: number): string {
 /** One purchase under each of many quotes, by the Owners of customers of which each connection has its own. */
 function createPurchaseLoad(
   bench: Bench,
-  database: BenchDatabase,
+  database: HarnessDatabase,
   service: RunningService,
   { connections, tokens }: { connections: number; tokens: readonly string[] },
 ) {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import pg from 'pg';
+import { insertPartner } from '../../harness/data.js';
+import { adminToken, PROBE, type RunningService, startService } from '../../harness/service.js';
 import { startEmbedded } from '../../src/db/embedded.js';
 import { startBareServer } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
-import { insertPartner } from '../harness/data.js';
-import { adminToken, PROBE, type RunningService, startService } from '../harness/service.js';
 import { median, spread } from '../harness/slices.js';
 
 async function insertPartnerInto(url: string): Promise<void> {

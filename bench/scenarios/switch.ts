@@ -1,11 +1,18 @@
 import { setTimeout } from 'node:timers/promises';
+import {
+  customerId,
+  insertCustomers,
+  insertEligibility,
+  insertPartner,
+  settle,
+  untilQuiet,
+} from '../../harness/data.js';
+import type { HarnessDatabase } from '../../harness/database.js';
+import type { RunningService } from '../../harness/service.js';
 import { permissionPath } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
-import { customerId, insertCustomers, insertEligibility, insertPartner, settle, untilQuiet } from '../harness/data.js';
-import type { BenchDatabase } from '../harness/database.js';
 import { deal, type PlannedRequest } from '../harness/load.js';
 import { findPgbench, preparePgbench, toScript } from '../harness/pgbench.js';
-import type { RunningService } from '../harness/service.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
 import { captureWire } from '../harness/wire-capture.js';
 
@@ -31,7 +38,7 @@ async function send(service: RunningService, headers: Bench['headers'], method: 
 }
 
 /** The service's own statements of one switch on and one off, as scripts for so many clients. */
-async function captureScripts(bench: Bench, database: BenchDatabase) {
+async function captureScripts(bench: Bench, database: HarnessDatabase) {
   const capture = await captureWire(database.appUrl);
   const service = await bench.serve({ ...database, appUrl: capture.url }, { profileDir: undefined });
   // The first ones look the caller's tenant up and prepare the statements.
@@ -66,7 +73,7 @@ async function captureScripts(bench: Bench, database: BenchDatabase) {
 /** PUT on and DELETE in turn for customers number `from` to `to`, by clients of which each has customers of its own. */
 export function createSwitchLoad(
   bench: Bench,
-  database: BenchDatabase,
+  database: HarnessDatabase,
   service: RunningService,
   { connections, from, to }: { connections: number; from: number; to: number },
 ) {

@@ -80,7 +80,11 @@ function compileObject(
 }
 
 /**
- * Prepares {@link foldBody} for one schema; do it once per route.
+ * Prepares a function that copies a body into the spelling of its schema; do it once per route. Clients of Partner Center
+ * send property names and enum values in PascalCase or camelCase and explicit nulls for what they do not set
+ * (microsoft/partner-center-sdk-for-dotNET). Properties are renamed, null members left out, unknown members dropped or
+ * kept, enum texts replaced by the declared value. Nothing is coerced: a value of the wrong type stays as it is, for
+ * the validator. The function throws ApiError InvalidInput when two members are the same property.
  *
  * @throws Error where the schema cannot be folded: an unknown `$ref`, `allOf`, or a choice between two objects
  */
@@ -121,19 +125,6 @@ export function compileFolder(schema: object, options: FoldOptions): Fold {
   };
 
   return compile(schema);
-}
-
-/**
- * A copy of a body in the spelling of its schema, for the Partner Center face: clients send property names and enum
- * values in PascalCase or camelCase and explicit nulls for what they do not set
- * (microsoft/partner-center-sdk-for-dotNET). Properties are renamed, null members left out, unknown members dropped or
- * kept, enum texts replaced by the declared value. Nothing is coerced: a value of the wrong type stays as it is, for
- * the validator.
- *
- * @throws ApiError InvalidInput when two members are the same property
- */
-export function foldBody(schema: object, body: unknown, options: FoldOptions): unknown {
-  return compileFolder(schema, options)(body);
 }
 
 /**

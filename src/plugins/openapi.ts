@@ -46,7 +46,6 @@ export const openapi = fp<{ version: string }>(
             name: 'Change requests',
             description: 'What the customer asks its partner to do with a reservation.',
           },
-          { name: 'Reservations', description: 'What is reserved in Azure, and what the partner does with it.' },
           { name: 'Activity log', description: 'Who changed what, tamper-evident.' },
           { name: 'Webhooks', description: 'Events that the partner is told of, and where.' },
           { name: 'Identity', description: 'The built-in token issuer, for development.' },

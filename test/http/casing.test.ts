@@ -1,6 +1,6 @@
 import t from 'tap';
 import { type TSchema, Type } from 'typebox';
-import { compileEnum, compileFolder, foldBody, toPascalCaseJson } from '../../src/http/casing.js';
+import { compileEnum, compileFolder, toPascalCaseJson } from '../../src/http/casing.js';
 
 const Entity = Type.Object(
   { selfServeEntityType: Type.Enum(['customer']), tenantID: Type.String() },
@@ -20,7 +20,7 @@ const Policy = Type.Object({
 });
 const resolve = (name: string) => ({ 'Entity#': Entity, 'Node#': Node })[name];
 const fold = (schema: TSchema, body: unknown, unknown: 'drop' | 'keep' = 'drop') =>
-  foldBody(schema, body, { unknown, resolve });
+  compileFolder(schema, { unknown, resolve })(body);
 
 t.test('a body as .NET sends it comes out in the spelling of the schema', (t) => {
   const sent = {

@@ -7,6 +7,9 @@ export type ChainRow = Selectable<ActivityLogTable>;
 /** Every column that a hash is made of; `previous_hash` is given on its own. */
 export type ChainedFields = Omit<ChainRow, 'previous_hash' | 'hash'>;
 
+/** A row of which is also known whether its time has more digits than a Date holds; absent: it has not. */
+export type StoredChainRow = ChainRow & { whole_milliseconds?: boolean };
+
 export interface ChainFault {
   /** Number of the first bad row of the customer; of the missing one where a row is missing. */
   seq: number;
@@ -95,7 +98,7 @@ export class ChainVerifier {
   #fault: ChainFault | undefined;
 
   /** The first fault of the chain so far; after one, every call answers the same. */
-  push(row: ChainRow): ChainFault | undefined {
+  push(row: StoredChainRow): ChainFault | undefined {
     this.#fault ??= this.#judge(row);
     this.#seq = row.seq;
     this.#head = row.hash;
@@ -108,7 +111,7 @@ export class ChainVerifier {
     return this.#fault;
   }
 
-  #judge(row: ChainRow): ChainFault | undefined {
+  #judge(row: StoredChainRow): ChainFault | undefined {
     const next = this.#seq + 1;
     if (row.seq > next) {
       return { seq: next, kind: 'gap', text: `Entry ${next} is missing: entry ${row.seq} comes after ${this.#seq}.` };
@@ -127,8 +130,9 @@ export class ChainVerifier {
     if (row.hash_version !== HASH_VERSION) {
       return { seq: next, kind: 'altered', text: `Entry ${next} names the unknown hash version ${row.hash_version}.` };
     }
-    // PostgreSQL's 'infinity' is read as a number: a time that has no byte form is no time the service wrote.
-    const hasTime = Number.isFinite(row.occurred_on.valueOf());
+    // PostgreSQL's 'infinity' is read as a number: a time that has no byte form is no time the service wrote. Nor is one of
+    // microseconds, which the hash does not cover.
+    const hasTime = Number.isFinite(row.occurred_on.valueOf()) && row.whole_milliseconds !== false;
     if (!hasTime || !entryHash(row, row.previous_hash).equals(row.hash)) {
       return { seq: next, kind: 'altered', text: `Entry ${next} was changed: its content does not give its hash.` };
     }

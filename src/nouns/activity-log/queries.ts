@@ -246,9 +246,56 @@ export function chainQuery(
   return db
     .selectFrom('activity_log')
     .selectAll()
+    .select(sql<boolean>`occurred_on = date_trunc('milliseconds', occurred_on)`.as('whole_milliseconds'))
     .where('partner_id', '=', partnerId)
     .where((eb) => eb(eb.refTuple('customer_id', 'seq'), '>', eb.tuple(start.customerId, start.after)))
     .orderBy('customer_id')
     .orderBy('seq')
     .limit(limit);
+}
+
+/** How far the log of each customer went, by customer id; removed customers included. */
+export async function listLogHeads(
+  db: Reading,
+  partnerId: string,
+  page: { after: string | undefined; limit: number },
+): Promise<Pick<ChainHead, 'customer_id' | 'log_seq' | 'log_head'>[]> {
+  let query = db
+    .selectFrom('customers')
+    .select(['customer_id', 'log_seq', 'log_head'])
+    .where('partner_id', '=', partnerId);
+  if (page.after !== undefined) query = query.where('customer_id', '>', page.after);
+  return query.orderBy('customer_id').limit(page.limit).execute();
+}
+
+/** The hashes of single entries; those that are not there are left out. */
+export async function listHashes(
+  db: Reading,
+  partnerId: string,
+  entries: readonly { customerId: string; seq: number }[],
+): Promise<{ customer_id: string; seq: number; hash: Buffer }[]> {
+  const ids = entries.map(({ customerId }) => customerId);
+  const seqs = entries.map(({ seq }) => seq);
+  return db
+    .selectFrom('activity_log as a')
+    .innerJoin(
+      sql<{ customer_id: string; seq: number }>`unnest(${ids}::uuid[], ${seqs}::bigint[])`.as<'wanted'>(
+        sql`wanted (customer_id, seq)`,
+      ),
+      (join) => join.onRef('wanted.customer_id', '=', 'a.customer_id').onRef('wanted.seq', '=', 'a.seq'),
+    )
+    .select(['a.customer_id', 'a.seq', 'a.hash'])
+    .where('a.partner_id', '=', partnerId)
+    .execute();
+}
+
+/** The number of a customer's last entry; 0 when there is none. */
+export async function findLastSeq(db: Reading, partnerId: string, customerId: string): Promise<number> {
+  const row = await db
+    .selectFrom('activity_log')
+    .select((eb) => eb.fn.max('seq').as('seq'))
+    .where('partner_id', '=', partnerId)
+    .where('customer_id', '=', customerId)
+    .executeTakeFirst();
+  return row?.seq ?? 0;
 }

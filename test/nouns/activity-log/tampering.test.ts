@@ -84,6 +84,7 @@ t.test('an edit is found at the entry it was made in', async (t) => {
   const edits = [
     "user_principal_name = 'somebody@else.example'",
     "occurred_on = occurred_on - interval '1 hour'",
+    "occurred_on = occurred_on + interval '1 microsecond'",
     "occurred_on = 'infinity'",
     "old_value = ''",
     "evidence = '{}'",

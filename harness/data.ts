@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import type { BenchDatabase } from './database.js';
+import type { HarnessDatabase } from './database.js';
 
 export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
 const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
@@ -18,7 +18,7 @@ export const azureSubscriptionId = (number: number) => id('a000', number);
 export const ownerId = (number: number) => id('b000', number);
 export const ownerName = (number: number) => `olga@c${number}.onmicrosoft.com`;
 
-export async function insertPartner(sql: BenchDatabase['sql']): Promise<void> {
+export async function insertPartner(sql: HarnessDatabase['sql']): Promise<void> {
   await sql(
     `insert into partners (partner_id, company_name, domain, country, mpn_id, admin_agents_group_id, created_on)
      values ($1, 'Contoso', 'contosopartner.onmicrosoft.com', 'US', '1234567', $2, now())`,
@@ -27,7 +27,7 @@ export async function insertPartner(sql: BenchDatabase['sql']): Promise<void> {
 }
 
 /** Customers number `from` to `to`, in the order of their numbers also by name. */
-export async function insertCustomers(database: BenchDatabase, from: number, to: number): Promise<void> {
+export async function insertCustomers(database: HarnessDatabase, from: number, to: number): Promise<void> {
   for (let first = from; first <= to; first += ROWS_PER_STATEMENT) {
     await database.sql(
       `insert into customers (partner_id, customer_id, company_name, company_name_key, domain, relationship,
@@ -45,7 +45,7 @@ export async function insertCustomers(database: BenchDatabase, from: number, to:
 }
 
 /** Makes the customers eligible: an Azure plan with an active Azure subscription, and a home user who is Owner on it. */
-export async function insertEligibility({ sql }: BenchDatabase, to: number): Promise<void> {
+export async function insertEligibility({ sql }: HarnessDatabase, to: number): Promise<void> {
   await sql(
     `insert into subscriptions (partner_id, customer_id, subscription_id, offer_id, offer_name, friendly_name,
        product_type_id, product_type_name, quantity, unit_type, status, billing_type, billing_cycle, is_trial,
@@ -90,7 +90,7 @@ export async function insertEligibility({ sql }: BenchDatabase, to: number): Pro
 }
 
 /** One permission of each customer, switched on. */
-export async function insertPermissions({ sql }: BenchDatabase, to: number): Promise<void> {
+export async function insertPermissions({ sql }: HarnessDatabase, to: number): Promise<void> {
   await sql(
     `insert into purchase_permissions (partner_id, customer_id, resource, state, effective, ineligibility_reasons,
        version, changed_on, changed_by)
@@ -113,7 +113,7 @@ export const RESERVATION = {
 
 /** Quotes of customers 1 to `customers` in turn, good for an hour. @returns the id of each and its customer's number */
 export async function insertQuotes(
-  { sql }: BenchDatabase,
+  { sql }: HarnessDatabase,
   count: number,
   customers: number,
 ): Promise<{ quoteId: string; customer: number }[]> {
@@ -145,7 +145,7 @@ export async function insertQuotes(
  * Waits until the log does not grow: requests that a slice left behind run on for a moment, and what they write must not
  * fall into the next slice.
  */
-export async function untilQuiet({ sql }: BenchDatabase): Promise<void> {
+export async function untilQuiet({ sql }: HarnessDatabase): Promise<void> {
   const count = async () => (await sql<{ sum: string }>('select sum(log_seq) as sum from customers'))[0]?.sum;
   for (let seen: string | undefined, now = await count(); seen !== now; now = await count()) {
     seen = now;
@@ -158,7 +158,7 @@ export async function untilQuiet({ sql }: BenchDatabase): Promise<void> {
  * customer is there.
  */
 export async function insertLog(
-  { sql }: BenchDatabase,
+  { sql }: HarnessDatabase,
   log: { entries: number; customers: number; from: Date; to: Date; firstSeq: number },
 ): Promise<void> {
   const { entries, customers, from, to, firstSeq } = log;
@@ -184,7 +184,7 @@ export async function insertLog(
 }
 
 /** Statistics, visibility map and a checkpoint, so that none of it falls into a measurement. */
-export async function settle({ sql }: BenchDatabase): Promise<void> {
+export async function settle({ sql }: HarnessDatabase): Promise<void> {
   await sql('vacuum analyze');
   await sql('checkpoint');
 }

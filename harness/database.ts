@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startEmbedded } from '../../src/db/embedded.js';
-import { migrate } from '../../src/db/migrate.js';
+import { startEmbedded } from '../src/db/embedded.js';
+import { migrate } from '../src/db/migrate.js';
 
-const LOGIN = 'customer_permissions_bench';
-
-export interface BenchDatabase {
+export interface HarnessDatabase {
   /** As the application's login, which row-level security binds. */
   appUrl: string;
   /** As the superuser: for preparing rows and for counting them. */
@@ -17,15 +15,20 @@ export interface BenchDatabase {
 export interface Cluster {
   /** One line for the reader: which server. */
   description: string;
-  createDatabase(name: string): Promise<BenchDatabase>;
+  createDatabase(name: string): Promise<HarnessDatabase>;
   close(): Promise<void>;
 }
 
-/**
- * The server that is measured: the one of `url` (a superuser's), else an embedded one in `workDir`. Every database made
- * on it is dropped by `close`.
- */
-export async function openCluster(url: string | undefined, workDir: string): Promise<Cluster> {
+export interface ClusterOptions {
+  /** Of a superuser. Default: an embedded server in `workDir`. */
+  url: string | undefined;
+  workDir: string;
+  /** What the names of the login and of the databases start with. */
+  name: string;
+}
+
+/** The server that is measured. Every database made on it is dropped by `close`. */
+export async function openCluster({ url, workDir, name: login }: ClusterOptions): Promise<Cluster> {
   const embedded = url
     ? undefined
     : await startEmbedded({
@@ -36,7 +39,7 @@ export async function openCluster(url: string | undefined, workDir: string): Pro
       });
   const serverUrl = url ?? embedded?.superuserUrl ?? '';
   const password = randomBytes(18).toString('base64url');
-  const made = new Set<BenchDatabase>();
+  const made = new Set<HarnessDatabase>();
 
   async function asSuperuser<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = new pg.Client({ connectionString: serverUrl });
@@ -48,24 +51,24 @@ export async function openCluster(url: string | undefined, workDir: string): Pro
     }
   }
 
-  const urlOf = (database: string, login?: { name: string; password: string }) => {
+  const urlOf = (database: string, user?: { name: string; password: string }) => {
     const there = new URL(serverUrl);
     there.pathname = `/${database}`;
-    if (login) [there.username, there.password] = [login.name, login.password];
+    if (user) [there.username, there.password] = [user.name, user.password];
     return there.href;
   };
 
-  async function createDatabase(name: string): Promise<BenchDatabase> {
-    const database = `customer_permissions_bench_${name}`;
+  async function createDatabase(name: string): Promise<HarnessDatabase> {
+    const database = `${login}_${name}`;
     await asSuperuser(async (client) => {
       await client.query(`drop database if exists ${database}`);
       await client.query(`create database ${database}`);
     });
-    await migrate({ ownerUrl: urlOf(database), appUser: { name: LOGIN, password } });
+    await migrate({ ownerUrl: urlOf(database), appUser: { name: login, password } });
     const client = new pg.Client({ connectionString: urlOf(database) });
     await client.connect();
-    const handle: BenchDatabase = {
-      appUrl: urlOf(database, { name: LOGIN, password }),
+    const handle: HarnessDatabase = {
+      appUrl: urlOf(database, { name: login, password }),
       sql: async (text, values) => (await client.query(text, values)).rows,
       drop: async () => {
         if (!made.delete(handle)) return;
@@ -79,7 +82,7 @@ export async function openCluster(url: string | undefined, workDir: string): Pro
   }
 
   const { version } = await asSuperuser(async (client) => {
-    await client.query(`drop role if exists ${LOGIN}`);
+    await client.query(`drop role if exists ${login}`);
     return (await client.query("select current_setting('server_version') as version")).rows[0];
   });
   return {
@@ -87,7 +90,7 @@ export async function openCluster(url: string | undefined, workDir: string): Pro
     createDatabase,
     close: async () => {
       for (const database of [...made]) await database.drop();
-      if (!embedded) await asSuperuser((client) => client.query(`drop role if exists ${LOGIN}`));
+      if (!embedded) await asSuperuser((client) => client.query(`drop role if exists ${login}`));
       await embedded?.stop();
     },
   };

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { loadConfig } from '../../src/config.js';
-import type { Identity } from '../../src/nouns/identity/identity.js';
-import { mintToken } from '../../src/nouns/identity/mint.js';
-import { openIdentity } from '../../src/server.js';
+import { loadConfig } from '../src/config.js';
+import type { Identity } from '../src/nouns/identity/identity.js';
+import { mintToken } from '../src/nouns/identity/mint.js';
+import { openIdentity } from '../src/server.js';
 import { customerId, ownerId, ownerName } from './data.js';
 import { freePort, type NodeProcess, spawnNode, untilOk } from './processes.js';
 
-const cli = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 /** One origin for every service of a run, so that one token is good for all of them. */
 const PUBLIC_URL = 'http://127.0.0.1';
 /** Read from the database and with a token, like the first request of a client. */
