@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { distributeTables, hasCitus } from './distribute.js';
+import { withMigrationLock } from './migration-lock.js';
 
 /** The group role that holds every grant; the application logs in as a member of it. */
 export const APP_ROLE = 'customer_permissions_app';
@@ -33,6 +35,8 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
       up: async (db) => {
         // A long reader must not queue every other statement behind this DDL.
         await sql`set local lock_timeout = '3s'`.execute(db);
+        // Citus refuses a table's change after a parallel one in the same transaction. Nobody else knows the setting.
+        await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(db);
         await sql.raw(text).execute(db);
       },
     };
@@ -41,7 +45,8 @@ async function loadMigrations(): Promise<Record<string, Migration>> {
 }
 
 /**
- * Brings the schema up to date and the roles into being. Two at once: one applies, the other waits and finds nothing.
+ * Brings the schema up to date and the roles into being, and on Citus distributes the tables. Two at once: one applies,
+ * the other waits and finds nothing.
  * @returns the names of the migrations applied by this call
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
@@ -53,7 +58,9 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     const { error, results } = await migrator.migrateToLatest();
     if (error) throw error;
     await pool.query(`grant select on kysely_migration to ${APP_ROLE}`);
-    if (options.appUser) await provisionLogin(pool, options.appUser);
+    const citus = await hasCitus(pool);
+    if (citus) await distributeTables(pool);
+    if (options.appUser) await provisionLogin(pool, options.appUser, citus);
     return { applied: (results ?? []).filter((r) => r.status === 'Success').map((r) => r.migrationName) };
   } finally {
     await db.destroy();
@@ -72,22 +79,26 @@ async function ensureRole(pool: pg.Pool, role: string, attributes: string): Prom
   }
 }
 
-async function provisionLogin(pool: pg.Pool, user: { name: string; password: string }): Promise<void> {
+async function provisionLogin(pool: pg.Pool, user: { name: string; password: string }, citus: boolean): Promise<void> {
   const name = pg.escapeIdentifier(user.name);
   await ensureRole(pool, user.name, `login password ${pg.escapeLiteral(user.password)}`);
-  const member = await pool.query('select pg_has_role($1, $2, $3) as member', [user.name, APP_ROLE, 'usage']);
-  if (!member.rows[0].member) await pool.query(`grant ${APP_ROLE} to ${name}`);
-  const { rows } = await pool.query('select current_setting($1)::int as version', ['server_version_num']);
-  // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
-  // plan is made anew at every execution of an array statement.
-  const settings: Record<string, string> = {
-    lock_timeout: '1s',
-    statement_timeout: '2s',
-    idle_in_transaction_session_timeout: '5s',
-    plan_cache_mode: 'force_generic_plan',
-    ...(rows[0].version >= 170000 && { transaction_timeout: '5s' }),
-  };
-  for (const [setting, value] of Object.entries(settings)) {
-    await pool.query(`alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`);
-  }
+  await withMigrationLock(pool, async (client) => {
+    const member = await client.query('select pg_has_role($1, $2, $3) as member', [user.name, APP_ROLE, 'usage']);
+    if (!member.rows[0].member) await client.query(`grant ${APP_ROLE} to ${name}`);
+    const { rows } = await client.query('select current_setting($1)::int as version', ['server_version_num']);
+    // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
+    // plan is made anew at every execution of an array statement.
+    const settings: Record<string, string> = {
+      lock_timeout: '1s',
+      statement_timeout: '2s',
+      idle_in_transaction_session_timeout: '5s',
+      plan_cache_mode: 'force_generic_plan',
+      ...(rows[0].version >= 170000 && { transaction_timeout: '5s' }),
+      // What binds a transaction to its partner has to reach the workers.
+      ...(citus && { 'citus.propagate_set_commands': 'local' }),
+    };
+    for (const [setting, value] of Object.entries(settings)) {
+      await client.query(`alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`);
+    }
+  });
 }

@@ -71,7 +71,8 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
       current_setting('server_version_num')::int as version, current_setting('fsync') as fsync,
       current_setting('synchronous_commit') as synchronous_commit, current_setting('lock_timeout') as lock_timeout,
       current_setting('statement_timeout') as statement_timeout,
-      (select current_setting('citus.propagate_set_commands', true) from pg_extension where extname = 'citus') as citus
+      (select coalesce(current_setting('citus.propagate_set_commands', true), 'none') from pg_extension
+        where extname = 'citus') as citus
     from pg_roles r where r.rolname = current_user`);
   if (!settings) throw new UnfitDatabase('The database did not answer the start check.');
   if (settings.version < 150000) throw new UnfitDatabase('The server is older than PostgreSQL 15; run a newer one.');
@@ -84,7 +85,7 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
   }
   if (settings.citus !== null && settings.citus !== 'local') {
     throw new UnfitDatabase(
-      "On Citus the partner does not reach the workers; run ALTER DATABASE … SET citus.propagate_set_commands = 'local'.",
+      `On Citus the partner does not reach the workers; run \`customer-permissions migrate\`, which sets it for its login, or ALTER ROLE ${settings.role} SET citus.propagate_set_commands = 'local'.`,
     );
   }
   for (const name of ['lock_timeout', 'statement_timeout'] as const) {

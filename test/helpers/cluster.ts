@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startEmbedded } from '../../src/db/embedded.js';
+import { citusUrl } from './citus.js';
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url));
 const name = createHash('sha256').update(checkout).digest('hex').slice(0, 12);
@@ -22,17 +23,17 @@ const attach = () =>
 let url: Promise<string> | undefined;
 
 /**
- * A superuser's URL of the server under test: TEST_DATABASE_URL, else the embedded server, started when it does not run.
+ * A superuser's URL of the server under test: CITUS_URL, TEST_DATABASE_URL, else the embedded server, started when it does not run.
  * It keeps running for the next test file until `down` stops it.
  */
 export function clusterUrl(): Promise<string> {
-  url ??= (async () => process.env.TEST_DATABASE_URL || (await attach()).superuserUrl)();
+  url ??= (async () => citusUrl ?? (process.env.TEST_DATABASE_URL || (await attach()).superuserUrl))();
   return url;
 }
 
-/** Stops the embedded server and removes its data; a server given by TEST_DATABASE_URL is left as it is. */
+/** Stops the embedded server and removes its data; a server that was given is left as it is. */
 export async function removeCluster(): Promise<void> {
-  if (process.env.TEST_DATABASE_URL) return;
+  if (citusUrl !== undefined || process.env.TEST_DATABASE_URL) return;
   const server = await attach();
   if (!server.owned) return;
   await server.stop();

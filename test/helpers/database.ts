@@ -5,6 +5,7 @@ import pg from 'pg';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
 import { findBreaches } from '../scale/statement-rules.js';
 import { recordedStatements, recordStatements } from '../scale/statements.js';
+import { citusUrl, createOnCluster, dropOnCluster } from './citus.js';
 import { clusterUrl } from './cluster.js';
 
 export interface TestDatabase {
@@ -25,15 +26,15 @@ const TEMPLATE_LOCK = 7_215_001;
 /** A fresh, migrated, empty database for one test file. */
 export async function createTestDatabase(t: { teardown: (work: () => unknown) => void }): Promise<TestDatabase> {
   const server = await clusterUrl();
-  const template = await prepareTemplate(server);
   const name = `cp_test_${randomBytes(6).toString('hex')}`;
-  await asSuperuser(server, (client) =>
-    whileInUse(() => client.query(`create database ${name} template ${template} owner ${OWNER}`)),
-  );
-  let dropped: Promise<void> | undefined;
+  if (citusUrl === undefined) await copyTemplate(server, name);
+  else await makeOnCluster(server, name);
   recordStatements(name);
+  let dropped: Promise<void> | undefined;
   const drop = () => {
     dropped ??= (async () => {
+      // On a cluster plans are made on the workers and show nothing here.
+      if (citusUrl !== undefined) return dropOnCluster(server, name);
       const breaches = await asSuperuser(urlOf(server, name), checkStatements);
       await asSuperuser(server, (client) => whileInUse(() => client.query(`drop database ${name}`)));
       if (breaches.length > 0) throw new Error(breaches.join('\n'));
@@ -47,6 +48,20 @@ export async function createTestDatabase(t: { teardown: (work: () => unknown) =>
     superuserUrl: urlOf(server, name),
     drop,
   };
+}
+
+async function copyTemplate(server: string, name: string): Promise<void> {
+  const template = await prepareTemplate(server);
+  await asSuperuser(server, (client) =>
+    whileInUse(() => client.query(`create database ${name} template ${template} owner ${OWNER}`)),
+  );
+}
+
+async function makeOnCluster(server: string, name: string): Promise<void> {
+  await asSuperuser(server, (client) => provisionOwner(client, server));
+  await createOnCluster(server, name, OWNER);
+  const appUser = { name: APP, password: passwordOf(server, APP) };
+  await migrate({ ownerUrl: urlOf(server, name, OWNER), appUser });
 }
 
 /** What the service ran on the client's database and does not run on a cluster: so every test with a database is one of it. */

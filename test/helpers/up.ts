@@ -1,4 +1,5 @@
+import { citusUrl } from './citus.js';
 import { clusterUrl } from './cluster.js';
 import { prepareTemplate } from './database.js';
 
-await prepareTemplate(await clusterUrl());
+if (citusUrl === undefined) await prepareTemplate(await clusterUrl());
