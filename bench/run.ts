@@ -1,9 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Cluster, openCluster } from '../harness/database.js';
-import { stopAll, stopForGood } from '../harness/processes.js';
+import { stopAll } from '../harness/processes.js';
+import { type Run, runAndExit } from '../harness/run.js';
 import { adminToken, startSettledService } from '../harness/service.js';
 import type { Bench, Scenario } from './harness/bench.js';
 import { startLoadGenerator } from './harness/load.js';
@@ -46,17 +45,7 @@ if (values.help || unknown.length > 0) {
 
 const quick = values.quick === true;
 const print = (text: string) => process.stdout.write(`${text}\n`);
-/** Somebody or the time ended the run; the scenario is not to blame. */
-class Stopped extends Error {}
-const stopped = new Promise<never>((_, reject) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => reject(new Stopped(`ended by ${signal}`)));
-  const minutes = quick ? LIMIT_MINUTES.quick : LIMIT_MINUTES.full;
-  setTimeout(() => reject(new Stopped(`not done after ${minutes} minutes`)), minutes * 60_000).unref();
-});
-stopped.catch(() => {});
-
-async function runAll(workDir: string, cluster: Cluster, generator: Bench['generator']): Promise<void> {
+async function runAll({ workDir, cluster, isOver }: Run, generator: Bench['generator']): Promise<void> {
   const token = await adminToken(workDir);
   const profileDir = values.profile ? resolve(values.profile) : undefined;
   const bench: Bench = {
@@ -84,7 +73,7 @@ async function runAll(workDir: string, cluster: Cluster, generator: Bench['gener
     try {
       await run(bench);
     } catch (error) {
-      if (over) return;
+      if (isOver()) return;
       // The other scenarios have databases and processes of their own.
       process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
       process.exitCode = 1;
@@ -94,30 +83,16 @@ async function runAll(workDir: string, cluster: Cluster, generator: Bench['gener
   }
 }
 
-const workDir = await mkdtemp(join(tmpdir(), 'customer-permissions-bench-'));
-// PostgreSQL does not run as root; the user it runs as then has to get in.
-await chmod(workDir, 0o755);
-const generator = startLoadGenerator();
-const opening = openCluster({
-  url: process.env.BENCH_DATABASE_URL || undefined,
-  workDir,
+const options = {
   name: 'customer_permissions_bench',
+  databaseUrl: process.env.BENCH_DATABASE_URL || undefined,
+  limitMinutes: quick ? LIMIT_MINUTES.quick : LIMIT_MINUTES.full,
+};
+await runAndExit(options, async (run) => {
+  const generator = startLoadGenerator();
+  try {
+    await runAll(run, generator);
+  } finally {
+    generator.close();
+  }
 });
-let over = false;
-try {
-  await Promise.race([opening.then((cluster) => runAll(workDir, cluster, generator)), stopped]);
-} catch (error) {
-  process.stderr.write(`${error instanceof Error && !(error instanceof Stopped) ? error.stack : error}\n`);
-  process.exitCode = 1;
-} finally {
-  over = true;
-  generator.close();
-  await stopForGood();
-  await opening.then(
-    (cluster) => cluster.close(),
-    () => {},
-  );
-  await rm(workDir, { recursive: true, force: true });
-}
-// A scenario that was cut off may still wait for its timers.
-process.exit();

@@ -10,8 +10,8 @@ let closed = false;
 
 export interface NodeProcess {
   pid: number;
-  /** Settled when the process is gone. */
-  ended: Promise<unknown>;
+  /** Settled when the process is gone, with its exit code; -1 when a signal ended it. */
+  ended: Promise<number>;
   hasEnded(): boolean;
   stop(): Promise<void>;
 }
@@ -32,7 +32,10 @@ export function spawnNode(
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const made: NodeProcess = {
     pid: child.pid ?? 0,
-    ended: once(child, 'exit'),
+    ended: once(child, 'exit').then(([code]) => {
+      running.delete(made);
+      return code ?? -1;
+    }),
     hasEnded,
     stop: async () => {
       running.delete(made);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -36,6 +37,8 @@ export interface ServiceOptions {
   dataDir?: string;
   /** Where a CPU profile is written when the service stops. */
   profileDir?: string | undefined;
+  /** Settings besides those of every service of a run. */
+  environment?: Readonly<Record<string, string>>;
   /** First path to answer 200. Default: /readyz. */
   probe?: { path: string; token: string };
 }
@@ -58,6 +61,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     REQUESTS_PER_MINUTE: '0',
     SWITCHES_PER_MINUTE: '0',
     ...(databaseUrl && { DATABASE_URL: databaseUrl, SECRET_KEY: secretKey }),
+    ...options.environment,
   };
   const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
   const process = spawnNode([...profiling, cli, 'serve'], environment, logFile);
@@ -77,6 +81,19 @@ export async function startSettledService(options: ServiceOptions & { token: str
     service.logFile,
   );
   return service;
+}
+
+/** Another command of the program, on a database and with the data directory of the run. */
+export async function runCommand(
+  workDir: string,
+  databaseUrl: string,
+  args: readonly string[],
+): Promise<{ code: number; lines: string[] }> {
+  const logFile = join(workDir, `command-${++started}.log`);
+  const environment = { DATA_DIR: sharedDataDir(workDir), DATABASE_URL: databaseUrl, SECRET_KEY: secretKey };
+  const process = spawnNode([cli, ...args], environment, logFile);
+  const code = await process.ended;
+  return { code, lines: (await readFile(logFile, 'utf8')).trimEnd().split('\n') };
 }
 
 async function openIssuer(dataDir: string): Promise<Identity> {

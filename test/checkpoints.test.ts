@@ -228,6 +228,7 @@ t.test('the first bad checkpoint is named, and the log is held against the other
   const found = async (directory: string) => {
     const { code, stdout } = await verify(directory, '--partner', CONTOSO);
     t.equal(code, EXIT.negative, stdout);
+    t.match(stdout, /, 1 partners with a bad checkpoint\n$/);
     return stdout.split('\n').filter((line) => line.includes(', checkpoint '));
   };
   const said = (number: number, text: RegExp) => [

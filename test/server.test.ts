@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import t from 'tap';
 import { loadConfig } from '../src/config.js';
@@ -41,4 +43,29 @@ t.test('a running service delivers what is in the outbox', async (t) => {
   await server.close();
   t.match((await client.query('select status from webhook_events')).rows, [{ status: 'delivered' }]);
   await client.end();
+});
+
+t.test('a service that ends leaves a checkpoint of each partner, where it is told to', async (t) => {
+  const database = await createTestDatabase(t);
+  const client = new pg.Client({ connectionString: database.superuserUrl });
+  await client.connect();
+  const { rows } = await client.query<{ partner_id: string }>(
+    `insert into partners values (gen_random_uuid(), 'One', 'one.onmicrosoft.com', 'US', '1', gen_random_uuid(), now())
+     returning partner_id`,
+  );
+  await client.end();
+  const dataDir = t.testdir();
+  const directory = join(dataDir, 'checkpoints');
+  const config = loadConfig({
+    DATABASE_URL: database.appUrl,
+    DATA_DIR: dataDir,
+    PORT: '0',
+    METRICS_PORT: '0',
+    CHECKPOINT_DIR: directory,
+  });
+  const server = await start(config, createLog('silent'));
+  t.same(await readdir(directory), ['keys']);
+  await server.close();
+  const files = await readdir(join(directory, rows[0]?.partner_id ?? ''));
+  t.match(files.sort(), ['000000001.checkpoint', /^[0-9a-f]{64}\.leaves\.gz$/]);
 });

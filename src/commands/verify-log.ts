@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { pino } from 'pino';
 import { loadTrustedKeys } from '../checkpoint-key.js';
 import type { Config } from '../config.js';
+import type { DatabaseHandle } from '../db/connect.js';
 import { isUuid } from '../lib/uuid.js';
 import { listPartnersIn } from '../nouns/activity-log/checkpoint-store.js';
 import { verifyLog } from '../nouns/activity-log/verify.js';
@@ -40,6 +41,58 @@ async function openCheckpoints(config: Config, flags: Invocation['flags']): Prom
   };
 }
 
+/** What has been verified so far, and what of it is not as it was. */
+interface Tally {
+  customers: number;
+  entries: number;
+  checkpoints: number;
+  /** Each once: the first bad entry of a customer is what counts. */
+  badCustomers: Set<string>;
+  /** With a bad checkpoint, or with checkpoints and without rows. */
+  badPartners: Set<string>;
+}
+
+async function verifyPartner(
+  db: DatabaseHandle,
+  partnerId: string,
+  customer: string | undefined,
+  checkpoints: Checkpoints | undefined,
+  tally: Tally,
+  print: (line: string) => void,
+): Promise<void> {
+  const onBadEntry = (customerId: string, seq: number, text: string) => {
+    const who = `partner ${partnerId}, customer ${customerId}`;
+    if (!tally.badCustomers.has(who)) print(`${who}, entry ${seq}: ${text}`);
+    tally.badCustomers.add(who);
+  };
+  const done = await verifyLog(db, partnerId, customer, (customerId, { seq, text }) => {
+    onBadEntry(customerId, seq, text);
+  });
+  tally.customers += done.customers;
+  tally.entries += done.entries;
+  if (!checkpoints) return;
+  const onBadCheckpoint = (number: number, text: string) => {
+    print(`partner ${partnerId}, checkpoint ${number}: ${text}`);
+    tally.badPartners.add(partnerId);
+  };
+  const { directory, keys } = checkpoints;
+  const report = { onBadEntry, onBadCheckpoint };
+  const held = await verifyCheckpoints(db, directory, partnerId, keys, customer, report);
+  tally.checkpoints += held.checkpoints;
+  if (held.first === undefined) print(`partner ${partnerId} has no checkpoint`);
+  else if (held.first > 1) print(`partner ${partnerId} has checkpoints from number ${held.first} on`);
+}
+
+function summaryOf(tally: Tally, checkpoints: Checkpoints | undefined): string {
+  const { customers, entries, badCustomers, badPartners } = tally;
+  return [
+    `${customers} customers, ${entries} entries`,
+    checkpoints ? `, ${tally.checkpoints} checkpoints verified` : ' verified',
+    badCustomers.size > 0 ? `, ${badCustomers.size} customers with a fault` : '',
+    badPartners.size > 0 ? `, ${badPartners.size} partners with a bad checkpoint` : '',
+  ].join('');
+}
+
 export const verifyLogCommand: Command = {
   summary: 'Recomputes the hash chains of the activity log and names the first bad entry of each customer.',
   usage: '[--partner ID] [--customer ID] [--checkpoints DIR [--checkpoint-public-key FILE]]',
@@ -61,52 +114,32 @@ export const verifyLogCommand: Command = {
     const customer = uuidFlag('customer', flags.customer);
     const checkpoints = await openCheckpoints(config, flags);
     const { db, close } = await openDatabase(config, await loadSecret(config), pino({ level: 'silent' }));
+    const print = (line: string) => stdout.write(`${line}\n`);
     try {
-      const ids = await db.listPartnerIds();
-      const wanted = (id: string) => partner === undefined || id === partner;
-      const total = { customers: 0, entries: 0, checkpoints: 0, badCheckpoints: 0 };
-      /** Customers that were named, each once: the first bad entry is what counts. */
-      const named = new Set<string>();
-      for (const partnerId of ids.filter(wanted)) {
-        const onBadEntry = (customerId: string, seq: number, text: string) => {
-          const who = `partner ${partnerId}, customer ${customerId}`;
-          if (!named.has(who)) stdout.write(`${who}, entry ${seq}: ${text}\n`);
-          named.add(who);
-        };
-        const done = await verifyLog(db, partnerId, customer, (customerId, { seq, text }) => {
-          onBadEntry(customerId, seq, text);
-        });
-        total.customers += done.customers;
-        total.entries += done.entries;
-        if (!checkpoints) continue;
-        const onBadCheckpoint = (number: number, text: string) => {
-          stdout.write(`partner ${partnerId}, checkpoint ${number}: ${text}\n`);
-          total.badCheckpoints += 1;
-        };
-        const { directory, keys } = checkpoints;
-        const report = { onBadEntry, onBadCheckpoint };
-        const held = await verifyCheckpoints(db, directory, partnerId, keys, customer, report);
-        total.checkpoints += held.checkpoints;
-        if (held.first !== 1) {
-          const since = held.first === undefined ? 'has no checkpoint' : `has checkpoints from number ${held.first} on`;
-          stdout.write(`partner ${partnerId} ${since}\n`);
+      const all = new Set(await db.listPartnerIds());
+      const known = new Set([...all, ...(checkpoints?.partners ?? [])]);
+      if (partner !== undefined && !known.has(partner)) throw new UsageError(`There is no partner ${partner}.`);
+      const tally: Tally = {
+        customers: 0,
+        entries: 0,
+        checkpoints: 0,
+        badCustomers: new Set(),
+        badPartners: new Set(),
+      };
+      for (const id of known) {
+        if (partner !== undefined && id !== partner) continue;
+        if (all.has(id)) {
+          await verifyPartner(db, id, customer, checkpoints, tally, print);
+        } else {
+          print(`partner ${id} has checkpoints and is not in the database`);
+          tally.badPartners.add(id);
         }
       }
-      for (const gone of checkpoints?.partners ?? []) {
-        if (!wanted(gone) || ids.includes(gone)) continue;
-        stdout.write(`partner ${gone} has checkpoints and is not in the database\n`);
-        total.badCheckpoints += 1;
-      }
-      if (partner !== undefined && !ids.includes(partner) && total.badCheckpoints === 0) {
-        throw new UsageError(`There is no partner ${partner}.`);
-      }
-      const faults = named.size + total.badCheckpoints;
-      if (customer !== undefined && total.customers === 0 && faults === 0) {
+      const faults = tally.badCustomers.size + tally.badPartners.size;
+      if (customer !== undefined && tally.customers + faults === 0) {
         throw new UsageError(`There is no customer ${customer}.`);
       }
-      const held = checkpoints ? `, ${total.checkpoints} checkpoints` : '';
-      const faulty = named.size === 0 ? '' : `, ${named.size} customers with a fault`;
-      stdout.write(`${total.customers} customers, ${total.entries} entries${held} verified${faulty}\n`);
+      print(summaryOf(tally, checkpoints));
       return faults === 0 ? EXIT.done : EXIT.negative;
     } finally {
       await close();

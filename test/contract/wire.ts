@@ -110,6 +110,9 @@ export function exchange(url: string, bytes: string | Buffer, pace: Pace = {}): 
 }
 
 export interface Operation {
+  operationId: string;
+  /** Empty for what anybody may ask. */
+  security?: object[];
   parameters?: { name: string; in: 'path' | 'query' | 'header'; required?: boolean; schema?: object }[];
   requestBody?: { content: Record<string, { schema: object }> };
   responses: Record<string, { content?: Record<string, { schema: object }> }>;

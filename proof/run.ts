@@ -1,0 +1,110 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { stopAll } from '../harness/processes.js';
+import { type Run, runAndExit } from '../harness/run.js';
+import { adminToken, runCommand, startSettledService } from '../harness/service.js';
+import { judge } from './judge.js';
+import { type PromiseRow, writePromises } from './promises.js';
+import { randomNumbers } from './random.js';
+import type { Promised, Proof, Suite, Verdict } from './suite.js';
+import { tamper } from './suites/tamper.js';
+
+const suites: readonly Suite[] = [tamper];
+const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
+
+const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
+
+--long      the full numbers; without it a short form of a minute
+--no-write  leaves docs/promises.md as it is
+--seed N    the random numbers of an earlier run, which printed it
+PROOF_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to run on; default: an embedded one
+`;
+const LIMIT_MINUTES = { short: 12, long: 180 } as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    long: { type: 'boolean' },
+    'no-write': { type: 'boolean' },
+    seed: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+const unknown = positionals.filter((name) => !suites.some(({ id }) => id === name));
+const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
+if (values.help || unknown.length > 0 || !Number.isSafeInteger(seed)) {
+  process.stderr.write(unknown.length > 0 ? `There is no suite ${unknown.join(', ')}.\n\n${usage}` : usage);
+  process.exit(values.help ? 0 : 2);
+}
+
+const long = values.long === true;
+const print = (text: string) => process.stdout.write(`${text}\n`);
+
+async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: string): Promise<PromiseRow[]> {
+  const proof = (guarded: boolean): Proof => ({
+    long,
+    workDir,
+    cluster,
+    token,
+    random: randomNumbers(guarded ? seed : seed + 1),
+    serve: (database, environment = {}) =>
+      startSettledService({ workDir, databaseUrl: database.appUrl, token, environment }),
+    command: (database, ...args) => runCommand(workDir, database.appUrl, args),
+    print: (text) => print(`  ${text}`),
+  });
+  const measure = async (guarded: boolean) => {
+    try {
+      return await suite.run(proof(guarded), guarded);
+    } catch (error) {
+      // The other suites have databases and processes of their own.
+      if (!isOver()) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      await stopAll();
+      return undefined;
+    }
+  };
+  const begin = performance.now();
+  print(`\n${suite.id}: without its guards`);
+  const unguarded = await measure(false);
+  print(`${suite.id}: ${long ? 'long' : 'short'} form, seed ${seed}`);
+  const figures = await measure(true);
+  if (isOver()) return [];
+  const rows = suite.promises
+    .filter(({ longOnly }) => long || !longOnly)
+    .map((promised) => ({
+      promised,
+      verdict: judge(promised, unguarded, figures),
+      command: `npm run proof --${long ? ' --long' : ''} ${suite.id}`,
+      date: new Date().toISOString().slice(0, 10),
+    }));
+  for (const { promised, verdict } of rows) print(lineOf(promised, verdict));
+  print(`  (${Math.round((performance.now() - begin) / 1000)} s)`);
+  return rows;
+}
+
+function lineOf({ says, target, withoutGuard }: Promised, { reached, kept, unguarded }: Verdict): string {
+  const guard = withoutGuard === undefined ? '' : `; ${unguarded ?? 'not measured'} ${withoutGuard}`;
+  return `${kept ? 'kept  ' : 'MISSED'}  ${says}: ${reached} (target: ${target}${guard})`;
+}
+
+const options = {
+  name: 'customer_permissions_proof',
+  databaseUrl: process.env.PROOF_DATABASE_URL || undefined,
+  limitMinutes: long ? LIMIT_MINUTES.long : LIMIT_MINUTES.short,
+};
+await runAndExit(options, async (run) => {
+  const token = await adminToken(run.workDir);
+  print(`Node ${process.version}, ${run.cluster.description}`);
+  const rows: PromiseRow[] = [];
+  for (const suite of suites) {
+    if (positionals.length === 0 || positionals.includes(suite.id)) rows.push(...(await runSuite(suite, run, token)));
+  }
+  if (run.isOver()) return;
+  const missed = rows.filter(({ verdict }) => !verdict.kept).length;
+  print(`\n${rows.length} promises, ${missed} missed`);
+  if (missed > 0) process.exitCode = 1;
+  if (values['no-write']) return;
+  const order = suites.flatMap(({ promises }) => promises.map(({ id }) => id));
+  const before = await readFile(promisesFile, 'utf8').catch(() => '');
+  await writeFile(promisesFile, writePromises(before, order, rows));
+});

@@ -1,0 +1,61 @@
+import pg from 'pg';
+import type { Test } from 'tap';
+import type { Service } from './service.js';
+
+export interface KeptRows {
+  /**
+   * Puts every table with a `partner_id` back to what it was. Stored answers stay.
+   * @returns what was different, as `{partner_id} {table}`
+   */
+  restore(): Promise<string[]>;
+  /** The values in the rows that a condition on the table `r` picks. */
+  values(condition: string): Promise<unknown[]>;
+}
+
+/** Remembers what is in the database, to tell what requests have changed and to take it back. */
+export async function keepRows(t: Pick<Test, 'teardown'>, service: Service): Promise<KeptRows> {
+  const client = new pg.Client(service.urls.superuser);
+  await client.connect();
+  t.teardown(() => client.end());
+  const { rows } = await client.query<{ name: string }>(
+    `select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'partner_id'
+     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`,
+  );
+  const tables = rows.map(({ name }) => name);
+  const kept = tables.filter((name) => name !== 'request_ledger');
+  await client.query(
+    ['create schema kept', ...kept.map((name) => `create table kept.${name} as table ${name}`)].join(';'),
+  );
+  // Without it every foreign key would be looked at for every row.
+  await client.query('set session_replication_role = replica');
+  const text = kept
+    .map(
+      (name) =>
+        `select partner_id || ' ${name}', md5(string_agg(r::text, '' order by r::text)) from ${name} r group by 1`,
+    )
+    .join(' union all ');
+  const digests = async () =>
+    new Map<string, string>((await client.query<[string, string]>({ name: 'digests', text, rowMode: 'array' })).rows);
+  const original = await digests();
+  return {
+    async restore() {
+      const now = await digests();
+      const changed = [...new Set([...now.keys(), ...original.keys()])].filter(
+        (key) => now.get(key) !== original.get(key),
+      );
+      if (changed.length === 0) return [];
+      const names = new Set(changed.map((key) => key.split(' ')[1]));
+      const steps = [...names].map((name) => `delete from ${name}; insert into ${name} select * from kept.${name}`);
+      await client.query(`begin; ${steps.join(';')}; commit`);
+      return changed;
+    },
+    async values(condition) {
+      const found = [];
+      for (const table of tables) {
+        const { rows } = await client.query(`select to_jsonb(r) as row from ${table} r where ${condition}`);
+        found.push(...rows.map(({ row }) => row));
+      }
+      return found;
+    },
+  };
+}
