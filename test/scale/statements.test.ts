@@ -3,6 +3,7 @@ import t from 'tap';
 import { connect } from '../../src/db/connect.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { CONTOSO } from '../helpers/service.js';
+import { findUnrun } from './find-unrun-queries.js';
 import { findBreaches } from './statement-rules.js';
 import { type Binding, recordedStatements } from './statements.js';
 
@@ -161,4 +162,25 @@ t.test('what the service runs is what is checked: a rogue statement fails the te
     message:
       'S4-partner: users is read without partner_id = in a transaction bound to partner\n  select "user_id" from "users"',
   });
+});
+
+t.test('a query that no test runs is found in what the processes covered', (t) => {
+  const process = (...functions: [string, number][]) => ({
+    result: [
+      {
+        url: 'file:///x/dist/src/nouns/orders/queries.js',
+        functions: functions.map(([functionName, count]) => ({ functionName, ranges: [{ startOffset: 0, count }] })),
+      },
+      {
+        url: 'file:///x/dist/src/nouns/orders/service.js',
+        functions: [{ functionName: 'idle', ranges: [{ startOffset: 0, count: 0 }] }],
+      },
+    ],
+  });
+  t.same(findUnrun([process(['listOrders', 0], ['findOrder', 1]), process(['listOrders', 2])]), []);
+  t.same(findUnrun([process(['', 0], ['listOrders', 0]), process(['listOrders', 0])]), [
+    'nouns/orders/queries: listOrders',
+  ]);
+  t.throws(() => findUnrun([]), /npm test/);
+  t.end();
 });

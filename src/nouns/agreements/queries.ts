@@ -23,24 +23,6 @@ export async function listAgreements(
     .execute();
 }
 
-/** Whether the customer accepted an agreement of the type. */
-export async function hasAgreement(
-  db: Reading,
-  partnerId: string,
-  customerId: string,
-  type: AgreementType,
-): Promise<boolean> {
-  const row = await db
-    .selectFrom('customer_agreements')
-    .select('agreement_id')
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .where('agreement_type', '=', type)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
 /** @returns whether it was inserted; not when the id, and so the contact, is taken */
 export async function insertAgreement(tx: Tx, row: AgreementRow): Promise<boolean> {
   const inserted = await tx
