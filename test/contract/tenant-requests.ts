@@ -141,6 +141,11 @@ function masked(text: string, { replaced }: Sent): string {
 
 const OF_ITS_OWN = ['date', 'ms-requestid', 'ms-correlationid', 'x-ms-request-id', 'x-ms-correlation-request-id'];
 
+/** The headers of an answer that two requests for the same have in common. */
+export function headersToCompare(headers: Shown['headers']): Shown['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_ITS_OWN.includes(name)));
+}
+
 /** A success makes ids and dates; a refusal has to be the same without this. */
 function settled(text: string, status: number): string {
   if (status >= 300) return text;
@@ -154,8 +159,8 @@ export function differenceOf(foreign: Shown, sent: Sent, absent: Shown, sentAbse
     [absent, sentAbsent],
   ].map(([answer, request]) => {
     const { status, headers, text } = answer as Shown;
-    const same = Object.entries(headers).filter(([name]) => !OF_ITS_OWN.includes(name));
-    return `${status} ${settled(masked(`${JSON.stringify(same)} ${text}`, request as Sent), status)}`;
+    const shown = `${JSON.stringify(headersToCompare(headers))} ${text}`;
+    return `${status} ${settled(masked(shown, request as Sent), status)}`;
   });
   return one === other ? undefined : `${one}\n  instead of ${other}`;
 }
