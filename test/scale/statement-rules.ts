@@ -86,24 +86,33 @@ interface Plan {
 function conjunctsOf(scan: Plan): string[] {
   return ['Index Cond', 'Recheck Cond', 'Filter'].flatMap((name) => {
     const condition = scan[name];
-    return typeof condition === 'string' ? splitAnd(condition) : [];
+    return typeof condition === 'string' ? split(condition, ' AND ') : [];
   });
 }
 
-function splitAnd(condition: string): string[] {
+/** The parts of an AND or OR in its outer brackets, each without brackets around it; the condition itself where it is none. */
+function split(condition: string, by: ' AND ' | ' OR '): string[] {
   const parts: string[] = [];
   let depth = 0;
-  let start = 0;
+  let start = 1;
   for (let at = 0; at < condition.length; at++) {
     if (condition[at] === '(') depth++;
     else if (condition[at] === ')') depth--;
-    else if (depth === 1 && condition.startsWith(' AND ', at)) {
+    else if (depth === 1 && condition.startsWith(by, at)) {
       parts.push(condition.slice(start, at));
-      start = at + 5;
+      start = at + by.length;
     }
   }
-  parts.push(condition.slice(start));
-  return parts.map((part) => part.replace(/^\(+|\)+$/g, ''));
+  return parts.length === 0 ? [condition] : [...parts, condition.slice(start, -1)];
+}
+
+const bare = (condition: string) => condition.replace(/^\(+|\)+$/g, '');
+
+/** Whether the condition holds rows to the column: it says so, or each part of an OR does. */
+function holds(condition: string, said: RegExp): boolean {
+  if (said.test(bare(condition))) return true;
+  const arms = split(condition, ' OR ');
+  return arms.length > 1 && arms.every((arm) => split(arm, ' AND ').some((part) => holds(part, said)));
 }
 
 const binds = (column: string) => {
@@ -114,8 +123,8 @@ const BY_PARTNER = binds('partner_id');
 const BY_CUSTOMER = binds('customer_id');
 
 const mayScan: Readonly<Record<Binding, (table: string, conditions: readonly string[]) => boolean>> = {
-  partner: (_table, conditions) => conditions.some((condition) => BY_PARTNER.test(condition)),
-  tenant: (table, conditions) => table === 'customers' && conditions.some((condition) => BY_CUSTOMER.test(condition)),
+  partner: (_table, conditions) => conditions.some((condition) => holds(condition, BY_PARTNER)),
+  tenant: (table, conditions) => table === 'customers' && conditions.some((condition) => holds(condition, BY_CUSTOMER)),
   // Over all shards on a cluster, so these two alone: which partners there are, and which have something to be sent.
   watch: (table) => table === 'partners' || table === 'webhook_events',
   none: () => false,
