@@ -127,15 +127,22 @@ interface Outcome {
   digest: string;
 }
 
+/** What is aggregated has no order of its own, and the clock is another one each time. */
+function inAnyOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((one) => JSON.stringify(inAnyOrder(one))).sort();
+  if (value === null || typeof value !== 'object' || value instanceof Date || Buffer.isBuffer(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [name, name === 'now' ? null : inAnyOrder(one)]),
+  );
+}
+
 /** Runs the statement as the service's login and takes it back. */
 async function run({ text, bound, values, inserts }: Again): Promise<Outcome> {
   await superuser.query(`savepoint one; set local role ${APP}; set local ${bound}`);
   let shown: string;
   try {
     const { rows, rowCount } = await superuser.query(text, [...values]);
-    // Its clock is another one each time.
-    const list = rows.map((row) => JSON.stringify({ ...row, now: undefined })).sort();
-    shown = inserts ? `${rowCount} rows` : `${rowCount} ${list.join('\n')}`;
+    shown = inserts ? `${rowCount} rows` : `${rowCount} ${JSON.stringify(inAnyOrder(rows))}`;
   } catch (error) {
     shown = (error as { code?: string }).code ?? String(error);
     await superuser.query('rollback to savepoint one');
@@ -197,6 +204,11 @@ t.test('every statement says its partner, but for those that have a reason', asy
 });
 
 t.test('without its condition no statement reaches another partner', async (t) => {
+  const failed = again.flatMap(({ text, inserts }, index) => {
+    const { shown = '' } = alone[index] ?? {};
+    return !inserts && /^[0-9A-Z]{5}$/.test(shown) ? [`${shown} ${text}`] : [];
+  });
+  t.same(failed, [], 'a statement that fails would prove nothing');
   const outcomes = await inTransaction(() => runAll(again));
   t.same(
     reached(again, outcomes).map(({ text, values }) => ({ text, values })),
