@@ -196,8 +196,11 @@ t.test('every statement says its partner, but for those that have a reason', asy
   const outside = recorded.filter(({ bound = '' }) => !/app\.(partner|tenant)_id/.test(bound));
   t.strictSame(
     textsOf(outside).filter((text) => !/kysely_migration|pg_/.test(text)),
-    ['select "partner_id" from "partners" order by "partner_id"'],
-    'the watch walks the partners by their ids alone',
+    [
+      'select "partner_id" as "partnerId", min("occurred_on") as "oldest" from "webhook_events" where "status" = $1 group by "partner_id" order by "oldest"',
+      'select "partner_id" from "partners" order by "partner_id"',
+    ],
+    'what walks the partners sees their ids, and how long their events wait',
   );
   t.comment(`${new Set(again.map(({ text }) => text)).size} statements`);
   t.ok(again.length > 150);
