@@ -77,6 +77,18 @@ export function collection<T extends TSchema>(name: string, item: T) {
   );
 }
 
+/** What the partner says to a decision; the body may be left out. */
+export const PartnerDecision = Type.Unsafe<{ comment?: string } | null>({
+  type: ['object', 'null'],
+  properties: {
+    comment: Type.String({ minLength: 1, maxLength: 1000, description: 'Why, in words for the customer.' }),
+  },
+  additionalProperties: false,
+  $id: 'PartnerDecision',
+  description: 'What the partner says to its decision. The body can be left out.',
+  examples: [{ comment: 'Done, the rest is refunded with the next invoice.' }],
+});
+
 /** Every refusal under `/v1` but throttling (https://learn.microsoft.com/partner-center/developer/error-codes). */
 export const ErrorBody = Type.Object(
   {
@@ -108,4 +120,4 @@ export const ThrottleBody = Type.Object(
 );
 
 /** What every application that uses the schemas above has to add. */
-export const sharedSchemas = [Link, Links, ErrorBody, ArmErrorBody, ThrottleBody] as const;
+export const sharedSchemas = [Link, Links, PartnerDecision, ErrorBody, ArmErrorBody, ThrottleBody] as const;

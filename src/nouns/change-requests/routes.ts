@@ -5,19 +5,13 @@ import type { TokenCodec } from '../../http/continuation-token.js';
 import { openPage, pagingQuery } from '../../http/page-tokens.js';
 import { partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
-import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
+import { lowerCaseUuid, PartnerDecision, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import type { RefundFee } from '../refunds/rules.js';
 import { findVisibleOrder } from '../reservations/access.js';
 import { approveChangeRequest, declineChangeRequest } from './decide-change-request.js';
 import type { ChangeRequestPosition, ChangeRequestRow } from './queries.js';
-import {
-  ChangeRequest,
-  ChangeRequestCollection,
-  ChangeRequestCreate,
-  ChangeRequestDecision,
-  ChangeRequestStatus,
-} from './schemas.js';
+import { ChangeRequest, ChangeRequestCollection, ChangeRequestCreate, ChangeRequestStatus } from './schemas.js';
 import { demandOwnTenant, fileChangeRequest, getVisibleChangeRequest, listVisibleChangeRequests } from './service.js';
 import { toChangeRequest } from './view.js';
 
@@ -142,7 +136,7 @@ export const changeRequests: FastifyPluginAsyncTypebox<ChangeRequestOptions> = a
         description:
           'At the prices of now; calculateRefund and calculateExchange tell them before. Where it is refused, as over the limit of returns, the request stays open. What was decided stays decided (409).',
         params: One,
-        body: ref(ChangeRequestDecision),
+        body: ref(PartnerDecision),
         response: { 200: ref(ChangeRequest), ...refusals(409, 413, 415) },
       },
     },
@@ -164,7 +158,7 @@ export const changeRequests: FastifyPluginAsyncTypebox<ChangeRequestOptions> = a
         summary: 'Decline a change request',
         description: 'Nothing is changed. What was decided stays decided (409).',
         params: One,
-        body: ref(ChangeRequestDecision),
+        body: ref(PartnerDecision),
         response: { 200: ref(ChangeRequest), ...refusals(409, 413, 415) },
       },
     },

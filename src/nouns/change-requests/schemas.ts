@@ -70,16 +70,6 @@ export const ChangeRequestCreate = Type.Object(
 export type ChangeRequestCreate = Static<typeof ChangeRequestCreate>;
 export type Wish = Pick<ChangeRequestCreate, keyof typeof wish>;
 
-/** Nothing at all is a decision without a comment. */
-export const ChangeRequestDecision = Type.Unsafe<{ comment?: string } | null>({
-  type: ['object', 'null'],
-  properties: { comment: Comment('Why, in words for the customer.') },
-  ...closed,
-  $id: 'ChangeRequestDecision',
-  description: 'What the partner says to its decision.',
-  examples: [{ comment: 'Done, the rest is refunded with the next invoice.' }],
-});
-
 export const ChangeRequest = Type.Object(
   {
     id: Uuid,

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { refusals } from '../../http/responses.js';
-import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
+import { lowerCaseUuid, PartnerDecision, ref, Uuid } from '../../http/schemas.js';
 import { WRITERS } from '../../plugins/authorization.js';
 import { decideOrder } from './approvals.js';
 import type { PurchaseOptions } from './routes.js';
-import { OrderDecision, OrderDecisionRequest } from './schemas.js';
+import { OrderDecision } from './schemas.js';
 
 const DECISIONS = [
   {
@@ -30,22 +30,18 @@ export const orderApprovals: FastifyPluginAsyncTypebox<PurchaseOptions> = async 
       `/v1/customers/:customer/orders/:order/${decision}`,
       {
         config: { access: { partner: WRITERS }, strictBody: true },
-        // A decision without a comment needs no body.
-        preValidation: async (request) => {
-          request.body ??= {};
-        },
         schema: {
           tags: ['Orders'],
           ...texts,
           params: Type.Object({ customer: Uuid, order: Uuid }),
-          body: ref(OrderDecisionRequest),
+          body: ref(PartnerDecision),
           response: { 200: ref(OrderDecision), ...refusals(409, 413, 415) },
         },
       },
       async (request, reply) => {
         const customerId = lowerCaseUuid(request.params.customer);
         const orderId = lowerCaseUuid(request.params.order);
-        const { comment } = request.body;
+        const comment = request.body?.comment;
         return app.write(request, reply, request.caller.tenantId, (tx, act, commitWith) =>
           decideOrder(
             tx,

@@ -34,11 +34,6 @@ export const CalculatePriceResponse = Type.Object(
 );
 export type CalculatePriceResponse = Static<typeof CalculatePriceResponse>;
 
-export const OrderDecisionRequest = Type.Object(
-  { comment: Type.Optional(Type.String({ maxLength: 1000 })) },
-  { $id: 'OrderDecisionRequest', additionalProperties: false, description: 'Why, for the log.' },
-);
-
 export const OrderDecision = Type.Object(
   {
     orderId: Uuid,
