@@ -11,7 +11,7 @@ import type { MadeReservation } from '../reservations/create.js';
 import { toWantedLine } from './judge-cart.js';
 import { type CartRow, updateCart } from './queries.js';
 import type { CartCheckoutResult } from './schemas.js';
-import { type CartKey, lockCart } from './service.js';
+import { type CartKey, lockCart, modifiedBy } from './service.js';
 
 export interface Checkout extends Omit<OrderResult, 'order'> {
   result: CartCheckoutResult;
@@ -93,7 +93,7 @@ export async function checkOut(
         status: 'Ordered',
         checkout_result: result,
         last_modified_on: facts.now,
-        last_modified_by: act.actor.id ?? act.actor.type,
+        last_modified_by: modifiedBy(act),
         version: cart.version + 1,
       }),
     );

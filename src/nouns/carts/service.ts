@@ -35,7 +35,8 @@ export async function lockCart(
   return { facts, cart: demandCart(row, facts.now) };
 }
 
-const modifiedBy = ({ actor }: Act) => actor.id ?? actor.type;
+/** Partner Center shows the id. */
+export const modifiedBy = ({ actor }: Act) => actor.id ?? actor.type;
 
 /**
  * Makes a cart. What is wrong with a line is written on it and does not refuse the cart.

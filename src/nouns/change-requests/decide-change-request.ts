@@ -1,9 +1,8 @@
 import type { CommitWith, Tx } from '../../db/connect.js';
 import { type LockedCustomer, lockCustomer } from '../../db/customer-lock.js';
 import { ApiError } from '../../errors/api-error.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
-import { changedBy } from '../purchase-permissions/service.js';
 import type { RefundFee } from '../refunds/rules.js';
 import { performChange } from './perform-change.js';
 import { type ChangeRequestRow, findChangeRequest, updateChangeRequest } from './queries.js';
@@ -51,7 +50,7 @@ function close(
     status,
     outcome: decision,
     decided_on: now,
-    decided_by: changedBy(act.actor),
+    decided_by: nameOf(act.actor),
     version: row.version + 1,
   };
   commitWith(updateChangeRequest(tx, decided));

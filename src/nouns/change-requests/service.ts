@@ -1,13 +1,12 @@
 import type { CommitWith, DatabaseHandle, Tx } from '../../db/connect.js';
-import { lockCustomer } from '../../db/customer-lock.js';
 import { ApiError } from '../../errors/api-error.js';
 import { uuidv7 } from '../../lib/uuid.js';
 import type { Caller } from '../../plugins/authentication.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { findCustomer } from '../purchase-permissions/queries.js';
-import { changedBy } from '../purchase-permissions/service.js';
-import { listReservationsOf, type ReservationRow } from '../reservations/queries.js';
+import { demandInForce, lockOrder, pickReservation } from '../reservations/change.js';
+import type { ReservationRow } from '../reservations/queries.js';
 import { findHolder, partnersOf } from '../role-assignments/access/access.js';
 import { enqueueEvents } from '../webhooks/outbox.js';
 import {
@@ -26,25 +25,18 @@ export function demandOwnTenant(caller: Caller, customerId: string): void {
   if (caller.kind === 'customer' && caller.tenantId !== customerId) throw new ApiError('CustomerNotFound');
 }
 
-/** @throws ApiError NotInThisState; InvalidProperty for more units than there are */
-function demandPossible(reservation: ReservationRow, body: ChangeRequestCreate, now: Date): void {
-  if (reservation.provisioning_state !== 'Succeeded' || reservation.expires_on <= now) {
-    const state = reservation.provisioning_state === 'Succeeded' ? 'Expired' : reservation.provisioning_state;
-    throw new ApiError('NotInThisState', {
-      description: `The reservation is ${state}. A change can be asked for while it is in force.`,
-    });
-  }
-  if ((body.quantity ?? 1) > reservation.quantity) {
-    throw new ApiError('InvalidProperty', {
-      data: [`body/quantity is more than the ${reservation.quantity} that the reservation has.`],
-    });
-  }
+/** @throws ApiError InvalidProperty for more units than there are */
+function demandUnits({ quantity: units }: ReservationRow, { quantity = 1 }: ChangeRequestCreate): void {
+  if (quantity <= units) return;
+  throw new ApiError('InvalidProperty', {
+    data: [`body/quantity is more than the ${units} that the reservation has.`],
+  });
 }
 
 /**
- * Files a request of the customer's user on a reservation of an order that it was found to manage; the partner learns of it through the log
- * and the webhook.
- * @throws ApiError CustomerNotFound, ReservationNotFound; NotInThisState; ChangeRequestExists;
+ * Files a request of the customer's user on a reservation of an order that it was found to manage; the partner learns of
+ * it through the log and the webhook.
+ * @throws ApiError CustomerNotFound, ReservationOrderNotFound, ReservationNotFound; NotInThisState; ChangeRequestExists;
  *   InvalidProperty, InvalidInput
  */
 export async function fileChangeRequest(
@@ -58,14 +50,11 @@ export async function fileChangeRequest(
   const reservationOrderId = body.reservationOrderId.toLowerCase();
   const reservationId = body.reservationId.toLowerCase();
   const wish = readWish(body);
-  const [{ customer, now }, reservations] = await Promise.all([
-    lockCustomer(tx, partnerId, customerId),
-    listReservationsOf(tx, partnerId, reservationOrderId),
-  ]);
-  if (!customer) throw new ApiError('CustomerNotFound');
-  const reservation = reservations.find((one) => one.reservation_id === reservationId);
-  if (!reservation) throw new ApiError('ReservationNotFound');
-  demandPossible(reservation, body, now);
+  const locked = await lockOrder(tx, act, { customerId, reservationOrderId });
+  const { customer, now } = locked;
+  const reservation = pickReservation(locked.reservations, reservationId);
+  demandInForce(locked, reservation);
+  demandUnits(reservation, body);
 
   const row: ChangeRequestRow = {
     partner_id: partnerId,
@@ -79,7 +68,7 @@ export async function fileChangeRequest(
     comment: body.comment ?? null,
     outcome: null,
     requested_by_id: act.actor.id,
-    requested_by: changedBy(act.actor),
+    requested_by: nameOf(act.actor),
     created_on: now,
     decided_on: null,
     decided_by: null,

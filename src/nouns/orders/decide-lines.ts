@@ -4,9 +4,10 @@ import { ApiError } from '../../errors/api-error.js';
 import { uuidv4 } from '../../lib/uuid.js';
 import { findPriceUnder } from '../prices/find-price.js';
 import type { CatalogItem } from '../products/service.js';
+import { loadFacts } from '../purchase-permissions/facts-queries.js';
+import { ownersOf } from '../purchase-permissions/owners.js';
+import { customerFact } from '../purchase-permissions/service.js';
 import { OWNER_ROLE_ID } from '../role-assignments/built-in-roles.js';
-import { listUsersWithRole } from '../role-assignments/queries.js';
-import { managementGroupKey, ROOT } from '../role-assignments/scopes.js';
 import { type SubscriptionRow, toAzureSubscriptionRow, toSubscriptionRow } from '../subscriptions/wire.js';
 import { judgeLine, type OfferLine, type ReservationLine, type WantedLine } from './judge-line.js';
 import { getItem, type OrderingFacts } from './load-facts.js';
@@ -62,16 +63,10 @@ function newSubscription({ item, line, billingCycle }: OfferLine, orderId: strin
   return { subscription, azureSubscriptionId };
 }
 
-/** The users who are Owner of the Azure subscription, at it or above it. */
-async function listOwners(tx: Tx, facts: OrderingFacts, azureSubscriptionId: string): Promise<string[]> {
-  const { customer, now, azureSubscriptions } = facts;
-  const azure = azureSubscriptions.find((one) => one.azure_subscription_id === azureSubscriptionId);
-  const above = (azure?.management_groups ?? []).map(managementGroupKey);
-  return listUsersWithRole(tx, customer.partner_id, customer.customer_id, {
-    roleDefinitionId: OWNER_ROLE_ID,
-    scopeKeys: [`/subscriptions/${azureSubscriptionId}`, ...above, ROOT],
-    now,
-  });
+/** The users who are Owner of the Azure subscription now. */
+async function listOwners(tx: Tx, { customer, now }: OrderingFacts, azureSubscriptionId: string): Promise<string[]> {
+  const facts = await loadFacts(tx, customer.partner_id, customer.customer_id, [OWNER_ROLE_ID]);
+  return ownersOf({ ...facts, customer: customerFact(customer) }, azureSubscriptionId, now);
 }
 
 /**

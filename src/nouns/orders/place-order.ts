@@ -3,7 +3,7 @@ import type { OrderLine, OrdersTable } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import { toMinor } from '../../lib/money.js';
 import { uuidv4 } from '../../lib/uuid.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { appendEntries, type NewEntry } from '../activity-log/append.js';
 import { findReservationType } from '../products/reservation-types.js';
 import { insertReservation, type MadeReservation, makeReservation } from '../reservations/create.js';
@@ -33,7 +33,7 @@ const FIRST_AZURE_SUBSCRIPTION = 'Azure subscription 1';
 
 const buyerOf = ({ actor }: Act) => ({
   id: actor.id,
-  name: actor.userPrincipalName ?? actor.applicationId ?? actor.id ?? actor.type,
+  name: nameOf(actor),
 });
 
 function toReservation(line: DecidedReservation, orderId: string, act: Act, facts: OrderingFacts): MadeReservation {

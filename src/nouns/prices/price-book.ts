@@ -3,7 +3,7 @@ import type { PriceBookEntry } from '../../db/purchase-tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import { matches, parseIfMatch, quoted } from '../../http/etag.js';
 import { fitsCurrency, isCurrency } from '../../lib/money.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { findReservationType } from '../products/reservation-types.js';
 import { NO_PRICE_BOOK } from './find-price.js';
 import { findPriceBook, insertPriceBook, listKnownCustomers, type PriceBookRow } from './queries.js';
@@ -120,7 +120,7 @@ export async function replacePriceBook(
     currency_code: currencyCode,
     entries: JSON.stringify(entries),
     changed_on: now,
-    changed_by: actor.userPrincipalName ?? actor.applicationId ?? actor.id ?? actor.type,
+    changed_by: nameOf(actor),
   };
   // Of two that read the same version, the key lets one in.
   if (!(await insertPriceBook(tx, row))) throw new ApiError('PreconditionFailed');

@@ -6,11 +6,10 @@ import { ApiError } from '../../errors/api-error.js';
 import { matches, parseIfMatch, quoted } from '../../http/etag.js';
 import { shown } from '../../http/shown.js';
 import { fitsCurrency, isCurrency, minorDigits, toDecimal, toMinor } from '../../lib/money.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { findCustomer } from '../purchase-permissions/queries.js';
 import { policyId } from '../purchase-permissions/self-serve-policy.js';
-import { changedBy } from '../purchase-permissions/service.js';
 import { DEFAULT_APPROVAL_HOURS } from './judge-guards.js';
 import { findGuards, type GuardsRow, listKnownSubscriptions, upsertGuards } from './queries.js';
 import type { PurchaseGuards, PurchaseGuardsUpdate } from './schemas.js';
@@ -143,7 +142,7 @@ export async function replaceGuards(
     guards,
     version: (before?.version ?? 0) + 1,
     changed_on: now,
-    changed_by: changedBy(act.actor),
+    changed_by: nameOf(act.actor),
   };
   commitWith(upsertGuards(tx, row));
   appendEntries(

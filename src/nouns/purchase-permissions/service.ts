@@ -4,7 +4,7 @@ import { type LockedCustomer, lockCustomer } from '../../db/customer-lock.js';
 import type { CustomersTable, PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
-import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { PERMISSION_ACTIONS } from '../activity-log/actions.js';
 import { appendEntries, type NewEntry, SYSTEM } from '../activity-log/append.js';
 import { enqueueEvents } from '../webhooks/outbox.js';
@@ -38,13 +38,9 @@ export interface Switch {
   admitTurningOn?: () => Promise<void>;
 }
 
-function customerFact(customer: Selectable<CustomersTable>): Facts['customer'] {
+/** What a decision takes of the customer's row. */
+export function customerFact(customer: Selectable<CustomersTable>): Facts['customer'] {
   return { relationship: customer.relationship, country: customer.country, deleted: customer.deleted_on !== null };
-}
-
-/** How an actor is named in what it changed. */
-export function changedBy(actor: Actor): string {
-  return actor.userPrincipalName ?? actor.applicationId ?? actor.id ?? actor.type;
 }
 
 const onSet = (rows: readonly PermissionRow[]) =>
@@ -100,7 +96,7 @@ export async function switchPermissions(
     ineligibility_reasons: [],
     version: (rowOf(resource)?.version ?? 0) + 1,
     changed_on: now,
-    changed_by: changedBy(act.actor),
+    changed_by: nameOf(act.actor),
   });
   const changed = [...turnedOn, ...turnedOff].map((resource) => changedRow(resource, verdicts.get(resource)));
   const replace = (rows: readonly PermissionRow[], news: readonly PermissionRow[]) =>

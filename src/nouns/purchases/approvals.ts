@@ -2,11 +2,12 @@ import type { CommitWith, Tx } from '../../db/connect.js';
 import { type LockedCustomer, lockCustomer } from '../../db/customer-lock.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
-import type { Act, Outcome } from '../../plugins/idempotency/plugin.js';
-import { appendEntries, SYSTEM } from '../activity-log/append.js';
+import { type Act, nameOf, type Outcome } from '../../plugins/idempotency/plugin.js';
+import { appendEntries } from '../activity-log/append.js';
 import { findOrder, type OrderRow, updateOrderStatus } from '../orders/queries.js';
 import { loadSpend } from '../purchase-guards/queries.js';
 import type { PermissionRules } from '../purchase-permissions/service.js';
+import { requestOf } from '../reservations/create.js';
 import { endOfTerm, schedulePayments } from '../reservations/payments.js';
 import {
   findReservationOrder,
@@ -82,15 +83,7 @@ async function demandStillAllowed(tx: Tx, rules: PermissionRules, waiting: Waiti
     loadPurchaseFacts(tx, { partnerId, customerId, buyer }),
     loadSpend(tx, partnerId, customerId, order.currency_code, now, id),
   ]);
-  const request = {
-    azureSubscriptionId: order.billing_subscription_id,
-    reservedResourceType: order.reserved_resource_type,
-    skuName: order.sku_name,
-    location: order.location,
-    term: order.term,
-    billingPlan: order.billing_plan,
-    quantity: order.original_quantity,
-  };
+  const request = requestOf(order);
   const price = { currencyCode: order.currency_code, totalMinor: order.total_minor };
   const facts = purchaseFacts(loaded, customer, {
     request,
@@ -126,8 +119,7 @@ export async function decideOrder(
   const { customer, now, order, reservationOrder } = waiting;
   const approved = decision === 'approve';
   const verdict = approved ? await demandStillAllowed(tx, deps.rules, waiting) : undefined;
-  const decidedBy =
-    decision === 'lapse' ? 'customer-permissions' : (act.actor.userPrincipalName ?? act.actor.applicationId ?? '');
+  const decidedBy = nameOf(act.actor);
 
   const after: OrderRow = {
     ...order,
@@ -179,7 +171,6 @@ export async function decideOrder(
         operationType: 'update_order',
         resourceType: 'order',
         resourceId: order.order_id,
-        ...(decision === 'lapse' && { actor: SYSTEM }),
         oldValue: { ...description, Status: order.status },
         newValue: { ...description, Status: after.status },
         customizedData: [

@@ -163,6 +163,11 @@ function checkMarket({ facts: { customer } }: PurchaseFacts): Condition {
   return fail('market', evidence, 'They cannot be bought for this customer.');
 }
 
+/** In any letter case. */
+export function isSameRequest(one: QuotedRequest, other: QuotedRequest): boolean {
+  return asText(one) === asText(other);
+}
+
 const asText = (request: QuotedRequest) =>
   [
     request.azureSubscriptionId,
@@ -182,7 +187,7 @@ function checkQuote({ quote, request }: PurchaseFacts, { now, approved }: Purcha
   if (!approved && quote.expiresOn <= now) {
     return fail('quote', `The quote expired on ${quote.expiresOn.toISOString()}`, remedy);
   }
-  if (asText(quote.request) !== asText(request)) {
+  if (!isSameRequest(quote.request, request)) {
     const evidence = `The quote is for ${asText(quote.request)}, the purchase for ${asText(request)}`;
     return { ...fail('quote', evidence, remedy), code: 'QuoteMismatch' };
   }

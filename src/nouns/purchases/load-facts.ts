@@ -6,6 +6,7 @@ import type { Facts, UserFact } from '../purchase-permissions/decide.js';
 import { findUserFact, loadFacts } from '../purchase-permissions/facts-queries.js';
 import { BUYER_ROLE_IDS } from '../purchase-permissions/purchaser-roles.js';
 import { listPermissionRows } from '../purchase-permissions/queries.js';
+import { customerFact } from '../purchase-permissions/service.js';
 import type { Buyer, PurchaseFacts } from './decide-purchase.js';
 
 export interface Asked {
@@ -44,7 +45,6 @@ export function purchaseFacts(
   customer: LockedCustomer,
   asked: Pick<PurchaseFacts, 'quote' | 'request' | 'renew' | 'scopeSubscriptionId' | 'spend'>,
 ): PurchaseFacts {
-  const { relationship, country, deleted_on: deletedOn } = customer;
-  const facts: Facts = { ...loaded.facts, customer: { relationship, country, deleted: deletedOn !== null } };
+  const facts: Facts = { ...loaded.facts, customer: customerFact(customer) };
   return { ...loaded, ...asked, facts };
 }

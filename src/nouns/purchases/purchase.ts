@@ -4,7 +4,7 @@ import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
 import { toDecimal, toMinor } from '../../lib/money.js';
 import type { Caller } from '../../plugins/authentication.js';
-import type { Act, Outcome, RefusedOutcome } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf, type Outcome, type RefusedOutcome } from '../../plugins/idempotency/plugin.js';
 import { appendEntries } from '../activity-log/append.js';
 import { orderDetails } from '../orders/order-details.js';
 import { insertOrder, type OrderRow } from '../orders/queries.js';
@@ -12,12 +12,11 @@ import { toOrder } from '../orders/view.js';
 import { catalogItemIdOf } from '../products/catalog-item.js';
 import type { Spend } from '../purchase-guards/judge-guards.js';
 import { loadSpend } from '../purchase-guards/queries.js';
-import { indexOf } from '../purchase-permissions/fact-index.js';
-import { judge } from '../purchase-permissions/judge-assignment.js';
+import { ownersOf } from '../purchase-permissions/owners.js';
 import type { PermissionRules } from '../purchase-permissions/service.js';
 import { isOwnOrder } from '../reservations/access.js';
 import { subscriptionOf } from '../reservations/applied-scope.js';
-import { insertReservation, type MadeReservation, makeReservation } from '../reservations/create.js';
+import { insertReservation, type MadeReservation, makeReservation, requestOf } from '../reservations/create.js';
 import type { WantedPurchase } from '../reservations/purchase-request.js';
 import {
   type FoundOrder,
@@ -27,13 +26,7 @@ import {
   type ReservationRow,
 } from '../reservations/queries.js';
 import { enqueueEvents } from '../webhooks/outbox.js';
-import {
-  type Buyer,
-  decidePurchase,
-  type PurchaseFacts,
-  type PurchaseVerdict,
-  QUOTE_CODES,
-} from './decide-purchase.js';
+import { type Buyer, decidePurchase, isSameRequest, type PurchaseVerdict, QUOTE_CODES } from './decide-purchase.js';
 import { loadPurchaseFacts, purchaseFacts } from './load-facts.js';
 import { findQuote, type QuoteRow } from './queries.js';
 
@@ -82,22 +75,6 @@ export function describePurchase(order: ReservationOrderRow) {
 export const keyValues = (fields: Readonly<Record<string, string>>) =>
   Object.entries(fields).map(([key, value]) => ({ key, value }));
 
-/** The customer's users who are Owner of the billing subscription now, the buyer first. */
-function ownersNow({ facts, buyer, request }: PurchaseFacts, rules: PermissionRules, now: Date): string[] {
-  const azureSubscriptions = facts.azureSubscriptions.filter(
-    (one) => one.azureSubscriptionId === request.azureSubscriptionId,
-  );
-  const index = indexOf({ ...facts, azureSubscriptions });
-  const owners = new Set([buyer.objectId]);
-  for (const assignment of facts.roleAssignments) {
-    const verdict = judge(assignment, index, { ...rules, resource: 'AzureReservedInstances', now });
-    if (!verdict.counts) continue;
-    if (assignment.principalType === 'User') owners.add(assignment.principalId);
-    else for (const user of index.liveMembersOf(assignment.principalId)) owners.add(user.userId);
-  }
-  return [...owners];
-}
-
 function refuse(
   tx: Tx,
   act: Act,
@@ -109,7 +86,6 @@ function refuse(
 ): RefusedOutcome {
   const { partnerId, customerId, caller, reservationOrderId, wanted } = input;
   const { reasons } = verdict;
-  const buyer = caller.userPrincipalName ?? caller.objectId;
   enqueueEvents(
     tx,
     act,
@@ -120,7 +96,7 @@ function refuse(
         name: 'reservation-purchase-refused',
         resourceUri: `/v1/customers/${customerId}/purchasepermissions/AzureReservedInstances`,
         resourceName: 'PurchasePermission',
-        details: { CustomerId: customerId, PurchasedBy: buyer, Request: wanted.request, Reasons: reasons },
+        details: { CustomerId: customerId, PurchasedBy: nameOf(act.actor), Request: wanted.request, Reasons: reasons },
       },
     ],
     commitWith,
@@ -184,18 +160,9 @@ export function orderRow(
 
 /** The purchase that was made under this id before, if it is the same one. */
 async function repeated(tx: Tx, input: PurchaseInput, order: FoundOrder): Promise<Purchased> {
-  const { caller, wanted } = input;
-  const { request } = wanted;
+  const { caller, customerId, wanted } = input;
   const same =
-    isOwnOrder(caller, order) &&
-    order.customer_id === input.customerId &&
-    order.billing_subscription_id === request.azureSubscriptionId &&
-    order.reserved_resource_type === request.reservedResourceType &&
-    order.sku_name.toLowerCase() === request.skuName.toLowerCase() &&
-    order.location === request.location &&
-    order.term === request.term &&
-    order.billing_plan === request.billingPlan &&
-    order.original_quantity === request.quantity;
+    isOwnOrder(caller, order) && order.customer_id === customerId && isSameRequest(requestOf(order), wanted.request);
   if (!same) throw new ApiError('ReservationOrderIdAlreadyExists');
   const reservations = await listReservationsOf(tx, input.partnerId, order.reservation_order_id);
   return { order, reservations, approvalExpiresOn: order.approval_expires_on ?? null, isNew: false };
@@ -256,8 +223,8 @@ export async function purchase(
       instanceFlexibility: wanted.instanceFlexibility,
       renew: false,
       reviewOn: wanted.reviewOn,
-      buyer: { id: caller.objectId, name: caller.userPrincipalName ?? caller.objectId },
-      ownerIds: ownersNow(facts, deps.rules, now),
+      buyer: { id: caller.objectId, name: nameOf(act.actor) },
+      ownerIds: ownersOf(facts.facts, request.azureSubscriptionId, now),
       pending: approvalExpiresOn !== null,
     },
     now,

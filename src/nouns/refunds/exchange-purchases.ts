@@ -1,11 +1,10 @@
 import type { QuotedPrice, QuotedRequest } from '../../db/purchase-tables.js';
 import { uuidv4 } from '../../lib/uuid.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import type { NewEntry } from '../activity-log/append.js';
 import { orderDetails } from '../orders/order-details.js';
 import type { OrderRow } from '../orders/queries.js';
 import { toOrder } from '../orders/view.js';
-import { changedBy } from '../purchase-permissions/service.js';
 import type { Locked } from '../reservations/change.js';
 import { type MadeReservation, makeReservation } from '../reservations/create.js';
 import type { ExchangeAppraisal, PromisedExchange } from './appraise-exchange.js';
@@ -44,7 +43,7 @@ export function makePurchases(
         instanceFlexibility: wanted.instanceFlexibility,
         renew: wanted.renew,
         reviewOn: wanted.reviewOn,
-        buyer: { id: act.actor.id, name: changedBy(act.actor) },
+        buyer: { id: act.actor.id, name: nameOf(act.actor) },
         ownerIds: source.before.order.owner_ids,
         pending: false,
         swapSource: source.reservation.reservation_id,

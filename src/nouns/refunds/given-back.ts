@@ -1,9 +1,8 @@
 import type { CommitWith, Tx } from '../../db/connect.js';
 import { toDecimal } from '../../lib/money.js';
 import { uuidv7 } from '../../lib/uuid.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import type { NewEntry } from '../activity-log/append.js';
-import { changedBy } from '../purchase-permissions/service.js';
 import { changed, type Locked, type OrderRows, type ReservationKey } from '../reservations/change.js';
 import {
   type ReservationOrderRow,
@@ -98,7 +97,7 @@ export function refundRow(
     limit_usd_minor: of.takenMinor,
     reason: of.reason,
     created_on: now,
-    created_by: changedBy(act.actor),
+    created_by: nameOf(act.actor),
   };
 }
 
@@ -110,7 +109,7 @@ export async function writeGivenBack(
   { order }: OrderRows,
   rows: readonly ReservationRow[],
 ): Promise<NewEntry[]> {
-  for (const reservation of rows) commitWith(updateReservation(tx, reservation, changedBy(act.actor)));
+  for (const reservation of rows) commitWith(updateReservation(tx, reservation, nameOf(act.actor)));
   // Before the order of Partner Center is looked at: whether it ends depends on this row.
   await updateReservationOrder(tx, order);
   if (order.provisioning_state !== 'Cancelled') return [];

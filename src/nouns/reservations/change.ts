@@ -2,9 +2,8 @@ import type { CommitWith, Reading, Tx } from '../../db/connect.js';
 import { type LockedCustomer, lockCustomer } from '../../db/customer-lock.js';
 import { ApiError } from '../../errors/api-error.js';
 import { matches, parseIfMatch, quoted } from '../../http/etag.js';
-import type { Act } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { appendEntries, type NewEntry } from '../activity-log/append.js';
-import { changedBy } from '../purchase-permissions/service.js';
 import {
   type FoundOrder,
   findOrderIds,
@@ -126,7 +125,7 @@ export async function writeChanges(
     act.partnerId,
     changes.map(({ to }) => to),
   );
-  const by = changedBy(act.actor);
+  const by = nameOf(act.actor);
   const made = changes.filter(({ from }) => from === undefined).map(({ to }) => to);
   for (const { from, to } of changes) if (from) commitWith(updateReservation(tx, to, by));
   if (made.length > 0) commitWith(insertReservations(tx, made, by));

@@ -125,6 +125,19 @@ export function makeReservation(wanted: NewReservation, now: Date): MadeReservat
   };
 }
 
+/** What was asked for when the order was bought. */
+export function requestOf(order: ReservationOrderRow): QuotedRequest {
+  return {
+    azureSubscriptionId: order.billing_subscription_id,
+    reservedResourceType: order.reserved_resource_type,
+    skuName: order.sku_name,
+    location: order.location,
+    term: order.term,
+    billingPlan: order.billing_plan,
+    quantity: order.original_quantity,
+  };
+}
+
 /** Writes what {@link makeReservation} made, in the transaction of its order. */
 export function insertReservation(tx: Tx, made: MadeReservation, commitWith: CommitWith): void {
   commitWith(insertReservationOrder(tx, made.order));

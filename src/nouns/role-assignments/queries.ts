@@ -139,28 +139,6 @@ export async function findOtherHolder(
   return found?.role_assignment_id;
 }
 
-/** The users who hold the role in force at one of the scopes themselves, each once. */
-export async function listUsersWithRole(
-  db: Reading,
-  partnerId: string,
-  customerId: string,
-  of: { roleDefinitionId: string; scopeKeys: readonly string[]; now: Date },
-): Promise<string[]> {
-  const rows = await db
-    .selectFrom('role_assignments')
-    .select('principal_id')
-    .distinct()
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .where('role_definition_id', '=', of.roleDefinitionId)
-    .where('principal_type', '=', 'User')
-    .where(anyText('scope_key', of.scopeKeys))
-    .where(inForce(of.now))
-    .orderBy('principal_id')
-    .execute();
-  return rows.map((row) => row.principal_id);
-}
-
 /** @returns whether it was inserted; not when the name or the grant is taken */
 export async function insertRoleAssignment(tx: Tx, row: Insertable<RoleAssignmentsTable>): Promise<boolean> {
   const inserted = await tx

@@ -2,7 +2,7 @@ import { readClock } from '../../db/clock.js';
 import type { CommitWith, Reading, Tx } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import { uuidv4, uuidv7 } from '../../lib/uuid.js';
-import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
+import { type Act, nameOf } from '../../plugins/idempotency/plugin.js';
 import { TEST_EVENT } from './event-names.js';
 import { deleteWaitingEvents, findTestEvent, listTestEventTimes, NO_CUSTOMER } from './event-queries.js';
 import { insertEvent } from './outbox-queries.js';
@@ -20,10 +20,6 @@ import { toValidationEvent } from './view.js';
 /** https://learn.microsoft.com/partner-center/developer/partner-center-webhooks: posting a validation event. */
 const TEST_EVENTS_PER_MINUTE = 2;
 const MINUTE = 60_000;
-
-export function nameOf(actor: Actor): string {
-  return actor.userPrincipalName ?? actor.applicationId ?? actor.id ?? actor.type;
-}
 
 /** @throws ApiError WebhookRegistrationExists */
 export async function createRegistration(

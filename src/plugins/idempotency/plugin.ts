@@ -43,6 +43,12 @@ export interface Actor {
   applicationId: string | null;
 }
 
+/** By what name a row remembers who made it. */
+export function nameOf({ type, id, userPrincipalName, applicationId }: Actor): string {
+  const named = type === 'user' ? (userPrincipalName ?? id) : applicationId;
+  return named ?? userPrincipalName ?? id ?? type;
+}
+
 export type Write = (tx: Tx, act: Act, commitWith: CommitWith) => Promise<Outcome | RefusedOutcome>;
 
 declare module 'fastify' {
