@@ -5,38 +5,60 @@ import { createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 
 const KILL_AFTER_MS = 20_000;
-const running = new Set<NodeProcess>();
+const running = new Set<RunningProcess>();
 let closed = false;
 
-export interface NodeProcess {
+export interface RunningProcess {
   pid: number;
   /** Settled when the process is gone, with its exit code; -1 when a signal ended it. */
   ended: Promise<number>;
   hasEnded(): boolean;
+  signal(name: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
-/** Runs a script in a process of its own, its output in a file. Nothing of this process's environment but PATH reaches it. */
+export interface ProgramOptions {
+  args: readonly string[];
+  /** Nothing of this process's environment but PATH and this reaches it. */
+  environment?: Readonly<Record<string, string>>;
+  /** Gets what it prints. */
+  logFile: string;
+  /** Default: this process's own. */
+  user?: { uid: number; gid: number } | undefined;
+  workDir?: string;
+}
+
+/** Runs a script in a process of its own. */
 export function spawnNode(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
   logFile: string,
-): NodeProcess {
+): RunningProcess {
+  return spawnProgram(process.execPath, { args, environment, logFile });
+}
+
+/** Runs a program, which does not put itself in the background; it ends with the run. */
+export function spawnProgram(program: string, options: ProgramOptions): RunningProcess {
   if (closed) throw new Error('the run is over');
-  const output = openSync(logFile, 'w');
-  const child: ChildProcess = spawn(process.execPath, args, {
-    env: { PATH: process.env.PATH, ...environment },
+  const output = openSync(options.logFile, 'w');
+  const child: ChildProcess = spawn(program, options.args, {
+    env: { PATH: process.env.PATH, ...options.environment },
     stdio: ['ignore', output, output],
+    ...options.user,
+    ...(options.workDir !== undefined && { cwd: options.workDir }),
   });
   closeSync(output);
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-  const made: NodeProcess = {
+  const made: RunningProcess = {
     pid: child.pid ?? 0,
     ended: once(child, 'exit').then(([code]) => {
       running.delete(made);
       return code ?? -1;
     }),
     hasEnded,
+    signal: (name) => {
+      child.kill(name);
+    },
     stop: async () => {
       running.delete(made);
       if (hasEnded()) return;
@@ -82,7 +104,7 @@ export function freePort(): Promise<number> {
 export async function untilOk(
   url: string,
   headers: Readonly<Record<string, string>>,
-  process: NodeProcess,
+  process: RunningProcess,
   logFile: string,
 ): Promise<number> {
   const begin = performance.now();

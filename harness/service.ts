@@ -8,7 +8,7 @@ import type { Identity } from '../src/nouns/identity/identity.js';
 import { mintToken } from '../src/nouns/identity/mint.js';
 import { openIdentity } from '../src/server.js';
 import { customerId, ownerId, ownerName } from './data.js';
-import { freePort, type NodeProcess, spawnNode, untilOk } from './processes.js';
+import { freePort, type RunningProcess, spawnNode, untilOk } from './processes.js';
 
 const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 /** One origin for every service of a run, so that one token is good for all of them. */
@@ -22,7 +22,7 @@ const secretKey = randomBytes(32).toString('base64');
 
 export interface RunningService {
   url: string;
-  process: NodeProcess;
+  process: RunningProcess;
   logFile: string;
   /** From the start of the process to the first 200 of the probe, in milliseconds. */
   startedIn: number;

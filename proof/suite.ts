@@ -15,6 +15,8 @@ export interface Promised {
   withoutGuard?: string;
   /** Measured by the long form alone. */
   longOnly?: true;
+  /** What has to be installed for it, by the name of the program; `root` where the user has to be root. */
+  needs?: readonly string[];
 }
 
 export interface Figure {
@@ -41,6 +43,8 @@ export interface Proof {
   random(): number;
   /** An AdminAgent of contoso. */
   token: string;
+  /** Whether the promise is to be measured: in this form, and with what is installed. */
+  wants(promiseId: string): boolean;
   /** The service as it is shipped, on a database of this run. */
   serve(database: HarnessDatabase, environment?: Readonly<Record<string, string>>): Promise<RunningService>;
   /** Another command of the program. */
@@ -53,7 +57,8 @@ export interface Suite {
   id: string;
   promises: readonly Promised[];
   /**
-   * Measures. Called twice, at first without the guards; figures of promises that have none may be left out then.
+   * Measures. Called twice, at first without the guards; figures of promises that have none may be left out then, as
+   * those of promises that are not wanted.
    * @throws when it could not measure
    */
   run(proof: Proof, guarded: boolean): Promise<Figures>;

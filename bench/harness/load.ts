@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { cpuMicros, type NodeProcess } from '../../harness/processes.js';
+import { cpuMicros, type RunningProcess } from '../../harness/processes.js';
 import type { Slice } from './slices.js';
 
 export interface PlannedRequest {
@@ -33,7 +33,7 @@ export interface LoadResult {
 
 export interface LoadGenerator {
   /** Loads a server and reads its process's CPU time. @throws Error when more than one answer in a hundred is not 2xx */
-  slice(plan: LoadPlan, server: NodeProcess): Promise<Slice>;
+  slice(plan: LoadPlan, server: RunningProcess): Promise<Slice>;
   close(): void;
 }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, connect as dial, type Socket } from 'node:net';
 import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
+import { openProxy } from '../../harness/proxy.js';
 import { batchByKey } from '../../src/db/batch-by-key.js';
 import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
@@ -15,47 +15,9 @@ const { db } = service;
 const admin = new pg.Pool({ connectionString: service.urls.superuser, max: 4 });
 t.teardown(() => admin.end());
 
-/** A proxy to the database that can swallow what comes back after a COMMIT, and then break the connection. */
-async function swallowingProxy() {
-  const target = new URL(service.urls.app);
-  const state = { swallow: false };
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = dial(Number(target.port), target.hostname);
-    let cut = false;
-    sockets.add(client).add(upstream);
-    client.on('data', (bytes) => {
-      if (state.swallow && bytes.includes('commit')) {
-        cut = true;
-        state.swallow = false;
-        setTimeout(() => client.destroy(), 100);
-      }
-      upstream.write(bytes);
-    });
-    upstream.on('data', (bytes) => {
-      if (!cut) client.write(bytes);
-    });
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      one.on('close', () => other.destroy());
-      one.on('error', () => other.destroy());
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  const url = new URL(service.urls.app);
-  url.port = String(port);
-  return {
-    url: url.href,
-    state,
-    close: () =>
-      new Promise<void>((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        server.close(() => resolve());
-      }),
-  };
+function openDatabaseProxy() {
+  const { hostname, port } = new URL(service.urls.app);
+  return openProxy({ host: hostname, port: Number(port) });
 }
 
 const open = (url = service.urls.app, poolMax = 4, preparedStatements = true) =>
@@ -117,11 +79,11 @@ t.test('every table is under forced row-level security with a policy for reading
 t.test(
   'a write whose COMMIT was answered by nothing is reported as unknown, and its request id tells the outcome',
   async (t) => {
-    const proxy = await swallowingProxy();
-    const through = open(proxy.url, 1);
+    const proxy = await openDatabaseProxy();
+    const through = open(proxy.through(service.urls.app), 1);
     const { customerId } = await service.newCustomer();
     await through.read(CONTOSO, async () => undefined);
-    proxy.state.swallow = true;
+    proxy.swallowNextCommit();
     await t.rejects(
       through.write(CONTOSO, (tx) => rename(tx, customerId, 'kept')),
       CommitOutcomeUnknown,
@@ -133,17 +95,18 @@ t.test(
 );
 
 t.test('a reply to COMMIT that is lost does not lose the answer of the request', async (t) => {
-  const proxy = await swallowingProxy();
-  const lossy = await startService(t, {}, { through: (url) => url.replace(/:\d+\//, `:${new URL(proxy.url).port}/`) });
+  const proxy = await openDatabaseProxy();
+  const lossy = await startService(t, {}, { through: proxy.through });
   t.teardown(proxy.close);
   const { customerId } = await lossy.newCustomer();
   const path = `/v1/customers/${customerId}/purchasepermissions/AzureReservedInstances`;
   await lossy.request('GET', path);
-  proxy.state.swallow = true;
+  proxy.swallowNextCommit();
   const answer = await lossy.request('PUT', path, { body: { state: 'on' } });
   t.match(answer, { status: 201, body: { state: 'on', version: 1 } });
   const log = await lossy.sql('select seq from activity_log where customer_id = $1', [customerId]);
   t.equal(log.length, 1);
+  t.equal(proxy.swallowed(), 1);
 });
 
 t.test('a statement that fails after COMMIT was sent undoes everything and is the error thrown', async (t) => {

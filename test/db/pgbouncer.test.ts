@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
+import { findProgram } from '../../harness/programs.js';
 import { connect } from '../../src/db/connect.js';
-import { findPgBouncer, startPgBouncer } from '../helpers/pgbouncer.js';
+import { startPgBouncer } from '../helpers/pgbouncer.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
 
@@ -11,7 +12,7 @@ const TRANSACTIONS = Number(process.env.PGBOUNCER_TRANSACTIONS ?? 500);
 const SERVER_CONNECTIONS = 2;
 const CLIENTS = 16;
 const PARTNERS = [CONTOSO, FABRIKAM];
-const program = findPgBouncer();
+const program = findProgram('pgbouncer');
 const skip = program === undefined ? 'pgbouncer is not installed' : false;
 
 t.test('behind PgBouncer in transaction mode', { skip, timeout: TRANSACTIONS * 20 + 30_000 }, async (t) => {
