@@ -4,6 +4,8 @@ import { classifyFailure } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
 import { sendTogether } from './flight.js';
+import { shareWrites } from './sharing/share-writes.js';
+import { runTogether } from './sharing/shared-transaction.js';
 import type { Database } from './tables.js';
 
 declare const bound: unique symbol;
@@ -50,6 +52,11 @@ export interface DatabaseHandle {
    * @throws CommitOutcomeUnknown when COMMIT was sent and not answered
    */
   write<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
+  /**
+   * Like `write`, for the short work of one caller among many: those of a partner that come together share a transaction,
+   * see sharing/. Each is committed or undone as if it were alone.
+   */
+  writeTogether<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
   /** Reads what is visible to a tenant before its partners are known: its own customer rows. */
   readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /** Which partners there are, for work that walks them one by one. */
@@ -61,7 +68,12 @@ export interface DatabaseHandle {
   close(): Promise<void>;
 }
 
+/** @param last names what is to be issued just before COMMIT, at the end of the turn; when it throws nothing is committed */
+type TransactionWork<T> = (tx: Tx, commitWith: CommitWith, last: (issue: () => void) => void) => Promise<T>;
+
 const MAX_ATTEMPTS = 3;
+/** What Citus answers to a statement that it cannot route to one shard. */
+const FEATURE_NOT_SUPPORTED = '0A000';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
@@ -95,19 +107,39 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     }
   }
 
-  const attempt = <T>(begin: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> =>
+  const attempt = <T>(begin: string, work: TransactionWork<T>): Promise<T> =>
     withClient(async (client, onBroken) => {
       sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
       const deferred: Promise<unknown>[] = [];
+      const last: (() => void)[] = [];
       let result: T;
+      let committed: readonly [Promise<pg.QueryResult>];
       try {
-        result = await work(kyselyOn(client, options.preparedStatements) as Tx, (statement) => {
-          statement.catch(() => {});
-          deferred.push(statement);
-        });
+        result = await work(
+          kyselyOn(client, options.preparedStatements) as Tx,
+          (statement) => {
+            statement.catch(() => {});
+            deferred.push(statement);
+          },
+          (issue) => last.push(issue),
+        );
         await began;
+        // At the end of the turn, when whatever `work` has begun to build was issued.
+        committed = await new Promise((resolve, reject) => {
+          sendTogether(client, () => {
+            try {
+              for (const issue of last) issue();
+              endStatements(client);
+              const commit = client.query('commit');
+              commit.catch(() => {});
+              resolve([commit]);
+            } catch (error) {
+              reject(error);
+            }
+          });
+        });
       } catch (error) {
         await Promise.allSettled([began, ...deferred]);
         await client.query('rollback').catch(onBroken);
@@ -115,18 +147,14 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         await began;
         throw error;
       }
-      sendTogether(client);
-      const committed = client.query('commit');
-      committed.catch(() => {});
       const outcomes = await Promise.allSettled(deferred);
       const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-      const commit = await committed.catch((cause) => {
+      const { command } = await committed[0].catch((cause) => {
         onBroken(cause);
         throw new CommitOutcomeUnknown(cause);
       });
-      if (commit.command !== 'COMMIT') {
-        throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
-      }
+      if (command !== 'COMMIT') throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
+      if (failed) throw failed.reason;
       return result;
     });
 
@@ -152,8 +180,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       return outcome.value;
     });
 
-  async function withRetry<T>(run: () => Promise<T>): Promise<T> {
-    for (let attempts = 1; ; attempts++) {
+  async function withRetry<T>(run: () => Promise<T>, first = 1): Promise<T> {
+    for (let attempts = first; ; attempts++) {
       try {
         return await run();
       } catch (error) {
@@ -175,6 +203,9 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   const read: DatabaseHandle['read'] = (partnerId, work) =>
     withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work));
 
+  const write = <T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>, first?: number) =>
+    withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work), first);
+
   const watch: DatabaseHandle['watch'] = (work) =>
     withRetry(() => attempt("begin read only; set local app.watch = 'on'", work));
 
@@ -182,7 +213,16 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     read,
     lookUp: (partnerId, work) =>
       withRetry(() => attemptLookUp(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
-    write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
+    write: (partnerId, work) => write(partnerId, work),
+    writeTogether: shareWrites({
+      alone: (partnerId, work, attempts) => write(partnerId, work, attempts + 1),
+      together: (partnerId, works, locks) =>
+        attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, (tx, commitWith, last) =>
+          runTogether(tx, works, { commitWith, last }, locks),
+        ),
+      mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown),
+      isUnsupported: (error) => error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED,
+    }),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
     listPartnerIds: () =>
