@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { batchByKey } from '../../db/batch-by-key.js';
 import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
 import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
-import { deleteExpiredLedgerRows, findLedgerRow, insertLedgerRow } from './queries.js';
+import { deleteExpiredLedgerRows, insertLedgerRow, loadLedgerRows } from './queries.js';
 
 /** How long an answer can be had again under its request id. Partner Center publishes no window; see docs/differences.md. */
 const KEPT_MILLISECONDS = 24 * 60 * 60 * 1000;
@@ -110,9 +111,10 @@ function actorOf({ caller }: FastifyRequest): Actor {
 export const idempotency = fp<IdempotencyOptions>(
   async (app, { db, key, now }) => {
     const running = new Set<string>();
+    const findRow = batchByKey(db.lookUp, loadLedgerRows);
 
     async function findReply(request: FastifyRequest, partnerId: string, print: Buffer): Promise<Outcome | undefined> {
-      const row = await db.read(partnerId, (reading) => findLedgerRow(reading, partnerId, request.requestId));
+      const row = await findRow(partnerId, request.requestId);
       if (!row) return undefined;
       if (row.expires_on <= now()) {
         await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));
@@ -148,7 +150,7 @@ export const idempotency = fp<IdempotencyOptions>(
         requestId: request.requestId,
         correlationId: request.correlationId,
       };
-      const outcome = await db.write(partnerId, async (tx, commitWith) => {
+      const outcome = await db.writeTogether(partnerId, async (tx, commitWith) => {
         const outcome = await work(tx, act, commitWith);
         if ('refusal' in outcome) {
           const { refusal } = outcome;
