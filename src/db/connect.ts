@@ -88,6 +88,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   } as pg.PoolConfig);
   // Without a listener a connection that breaks while idle ends the process.
   pool.on('error', options.onIdleError);
+  // Nor may it while nobody listens yet: the server's greeting and its farewell can come in one packet.
+  pool.on('connect', (client) => client.on('error', () => {}));
 
   async function withClient<T>(
     use: (client: pg.PoolClient, onBroken: (cause: Error) => void) => Promise<T>,

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
@@ -6,7 +8,7 @@ import { openProxy } from '../../harness/proxy.js';
 import { batchByKey } from '../../src/db/batch-by-key.js';
 import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
-import { violatedConstraint } from '../../src/errors/from-postgres.js';
+import { classifyFailure, violatedConstraint } from '../../src/errors/from-postgres.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
 
@@ -93,6 +95,30 @@ t.test(
     await proxy.close();
   },
 );
+
+t.test('a server that greets a connection and ends it in one packet is unavailable, and ends no process', async (t) => {
+  const message = (type: string, body: Buffer) => {
+    const head = Buffer.from(`${type}0000`);
+    head.writeInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, body]);
+  };
+  const fields = 'SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0';
+  const greetingAndEnd = Buffer.concat([
+    message('R', Buffer.alloc(4)),
+    message('Z', Buffer.from('I')),
+    message('E', Buffer.from(fields)),
+  ]);
+  const server = createServer((socket) => {
+    socket.once('data', () => socket.end(greetingAndEnd)).on('error', () => {});
+  }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const ending = open(`postgresql://nobody:nothing@127.0.0.1:${port}/none`);
+  const failure = await ending.read(CONTOSO, async () => undefined).catch((error: unknown) => error);
+  t.equal(classifyFailure(failure), 'unavailable', String(failure));
+  await ending.close();
+});
 
 t.test('a reply to COMMIT that is lost does not lose the answer of the request', async (t) => {
   const proxy = await openDatabaseProxy();

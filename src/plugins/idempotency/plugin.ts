@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { batchByKey } from '../../db/batch-by-key.js';
@@ -7,6 +6,7 @@ import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
+import { fingerprint } from './fingerprint.js';
 import { deleteExpiredLedgerRows, insertLedgerRow, loadLedgerRows } from './queries.js';
 
 /** How long an answer can be had again under its request id. Partner Center publishes no window; see docs/differences.md. */
@@ -82,23 +82,6 @@ export interface IdempotencyOptions {
   now: () => Date;
 }
 
-function fingerprint(request: FastifyRequest): Buffer {
-  const { caller } = request;
-  return createHash('sha256')
-    .update(
-      JSON.stringify([
-        caller.tenantId,
-        caller.objectId,
-        caller.applicationId,
-        request.method,
-        request.url.replace(/\/{2,}/g, '/').toLowerCase(),
-        request.headers['if-match'] ?? null,
-        request.body ?? null,
-      ]),
-    )
-    .digest();
-}
-
 function actorOf({ caller }: FastifyRequest): Actor {
   return {
     type: caller.appOnly ? 'application' : 'user',
@@ -172,20 +155,26 @@ export const idempotency = fp<IdempotencyOptions>(
       return { headers, refusal: { errorName, description, reasons, armCode } };
     }
 
-    /** Keeps a refusal for repetitions. When the id was answered meanwhile, that answer is the first one. */
+    /**
+     * Keeps a refusal for repetitions.
+     * @returns the first answer, when there is one: the id was answered meanwhile, or an earlier attempt was and only its
+     *   reply had been lost
+     */
     async function keepRefusal(request: FastifyRequest, partnerId: string, print: Buffer, refusal: ApiError) {
       try {
         await db.write(partnerId, (tx) =>
           insertLedgerRow(tx, ledgerRow(request, partnerId, print, refusal.status, storedRefusal(refusal))),
         );
+        return undefined;
       } catch (error) {
-        if (classifyFailure(error) === 'conflict') return findReply(request, partnerId, print);
-        request.log.warn(
-          { err: error, event: 'refusal_not_kept', requestId: request.requestId },
-          'a refusal could not be stored',
-        );
+        if (classifyFailure(error) !== 'conflict') {
+          request.log.warn(
+            { err: error, event: 'refusal_not_kept', requestId: request.requestId },
+            'a refusal could not be stored',
+          );
+        }
+        return findReply(request, partnerId, print);
       }
-      return undefined;
     }
 
     async function answer(
@@ -198,25 +187,46 @@ export const idempotency = fp<IdempotencyOptions>(
         const replayed = await findReply(request, partnerId, print);
         if (replayed) return replayed;
       }
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await perform(request, partnerId, print, work);
-        } catch (error) {
-          if (error instanceof ApiError) {
-            if (!request.requestIdSent || error.status >= 500) throw error;
-            const first = await keepRefusal(request, partnerId, print, error);
+      let lost: CommitOutcomeUnknown | undefined;
+      try {
+        for (let attempt = 1; ; attempt++) {
+          try {
+            return await perform(request, partnerId, print, work);
+          } catch (error) {
+            if (error instanceof CommitOutcomeUnknown) lost = error;
+            const first = await findFirst(request, partnerId, print, error, lost !== undefined);
             if (first) return first;
-            throw error;
+            if (attempt === 2) throw error;
           }
-          const taken =
-            classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
-          if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
-          // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
-          const resolved = await findReply(request, partnerId, print);
-          if (resolved) return resolved;
-          if (attempt === 2) throw error;
         }
+      } catch (error) {
+        // Behind a lost COMMIT a failure does not say that nothing was changed: what was sent may still be done.
+        const decided = error instanceof ApiError && error.status < 500;
+        throw lost === undefined || decided ? error : lost;
       }
+    }
+
+    /**
+     * What a failed attempt is answered with, where it was not the first to act; undefined: to be tried again.
+     * @param afterLost whether an earlier attempt may have acted under this id
+     */
+    async function findFirst(
+      request: FastifyRequest,
+      partnerId: string,
+      print: Buffer,
+      error: unknown,
+      afterLost: boolean,
+    ): Promise<Outcome | undefined> {
+      if (error instanceof ApiError) {
+        if (!(request.requestIdSent || afterLost) || error.status >= 500) throw error;
+        const first = await keepRefusal(request, partnerId, print, error);
+        if (first) return first;
+        throw error;
+      }
+      const taken = classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
+      if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
+      // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
+      return findReply(request, partnerId, print);
     }
 
     app.decorate('write', async (request, reply, partnerId, work) => {
