@@ -39,6 +39,8 @@ export interface ServiceOptions {
   profileDir?: string | undefined;
   /** Settings besides those of every service of a run. */
   environment?: Readonly<Record<string, string>>;
+  /** Of another build. Default: the one that this is part of. */
+  cli?: string;
   /** First path to answer 200. Default: /readyz. */
   probe?: { path: string; token: string };
 }
@@ -49,6 +51,7 @@ const sharedDataDir = (workDir: string) => join(workDir, 'data');
 /** The service as it is shipped, in a process of its own: authentication, ids and one log line a request, to a file. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { workDir, databaseUrl, profileDir, probe } = options;
+  const program = options.cli ?? cli;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(workDir, `service-${++started}.log`);
@@ -64,7 +67,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     ...options.environment,
   };
   const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
-  const process = spawnNode([...profiling, cli, 'serve'], environment, logFile);
+  const process = spawnNode([...profiling, program, 'serve'], environment, logFile);
   const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
   const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
   return { url, process, logFile, startedIn, stop: () => process.stop() };
@@ -108,15 +111,13 @@ export async function adminToken(workDir: string, dataDir = sharedDataDir(workDi
   return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
 }
 
-/** Tokens of the Owners of customers number 1 to `customers`, in this order. */
-export async function ownerTokens(workDir: string, customers: number): Promise<string[]> {
+/** Makes tokens of Owners, by their customer's number. */
+export async function ownerTokens(workDir: string): Promise<(customer: number) => Promise<string>> {
   const issuer = await openIssuer(sharedDataDir(workDir));
-  return Promise.all(
-    Array.from({ length: customers }, (_, index) => {
-      const [number, user] = [index + 1, ownerName(index + 1)];
-      const findCustomerUser = async () => ({ objectId: ownerId(number), userPrincipalName: user, groups: [] });
-      const request = { customer: customerId(number), user, lifetimeSeconds: TOKEN_SECONDS };
-      return mintToken({ ...issuer, findCustomerUser }, request);
-    }),
-  );
+  return (number) => {
+    const user = ownerName(number);
+    const findCustomerUser = async () => ({ objectId: ownerId(number), userPrincipalName: user, groups: [] });
+    const request = { customer: customerId(number), user, lifetimeSeconds: TOKEN_SECONDS };
+    return mintToken({ ...issuer, findCustomerUser }, request);
+  };
 }
