@@ -1,11 +1,11 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { createTestDatabase } from '../helpers/database.js';
-import { settledStatusOf, startProcess, statusOf } from '../helpers/process.js';
+import { settledStatusOf, spawnService, startProcess, statusOf } from '../helpers/process.js';
 
 const SECRET_KEY = Buffer.alloc(32, 1).toString('base64');
 const NAMESPACE = ['unshare', '-fp', '--mount-proc', '--kill-child'];
@@ -106,3 +106,61 @@ t.test('connections on which nothing more is asked do not keep it from ending wi
   child.kill('SIGTERM');
   t.same(await exited, [0, null]);
 });
+
+t.test('further signals to stop change nothing', async (t) => {
+  const database = await createTestDatabase(t);
+  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, DRAIN_SECONDS: '1' };
+  const { child, url, exited } = await startProcess(t, settings);
+  child.kill('SIGTERM');
+  while ((await statusOf(`${url}/readyz`)) !== 503) await setTimeout(5);
+  child.kill('SIGTERM');
+  child.kill('SIGINT');
+  await setTimeout(100);
+  t.equal(await statusOf(`${url}/livez`), 200, 'it still drains');
+  t.same(await exited, [0, null]);
+});
+
+/** A way to the database that passes nothing on before `open` is called. */
+async function closedDoor(t: Test, databaseUrl: string) {
+  const { hostname, port } = new URL(databaseUrl);
+  const waiting: Socket[] = [];
+  const door = createServer((client) => waiting.push(client.on('error', () => {})));
+  t.teardown(() => door.close());
+  door.listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  const url = new URL(databaseUrl);
+  url.host = `127.0.0.1:${(door.address() as AddressInfo).port}`;
+  const pass = (client: Socket) => {
+    const upstream = connect(Number(port), hostname).on('error', () => {});
+    client.pipe(upstream).pipe(client);
+  };
+  return {
+    url: url.href,
+    knocked: once(door, 'connection'),
+    open: () => {
+      for (const client of waiting) pass(client);
+      door.removeAllListeners('connection').on('connection', pass);
+    },
+  };
+}
+
+for (const [who, namespace] of [
+  ['a process', []],
+  ['process 1', NAMESPACE],
+] as const) {
+  t.test(
+    `SIGTERM ends ${who} that still starts with 0`,
+    { skip: namespace.length > 0 && !pidNamespaces },
+    async (t) => {
+      const database = await createTestDatabase(t);
+      const door = await closedDoor(t, database.appUrl);
+      const child = spawnService(t, { DATABASE_URL: door.url, SECRET_KEY, DRAIN_SECONDS: '60' }, namespace);
+      const exited = once(child, 'exit');
+      await door.knocked;
+      process.kill(namespace.length > 0 ? await childOf(child) : (child.pid ?? 0), 'SIGTERM');
+      await setTimeout(100);
+      door.open();
+      t.same(await exited, [0, null]);
+    },
+  );
+}
