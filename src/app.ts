@@ -92,7 +92,7 @@ export interface AppDependencies {
 
 const BODY_LIMIT = 64 * 1024;
 /** Clients in the middle of their work send again sooner. Without a drain nobody is waited for. */
-const LINGER_MILLISECONDS = 1000;
+const LINGER_MILLISECONDS = 2000;
 
 /** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {

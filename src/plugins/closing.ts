@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Server } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 
 export interface ClosingOptions {
@@ -10,6 +11,9 @@ export interface ClosingOptions {
 /** How long a request may take, or its answer be read, before its connection is cut. */
 const CUT_MILLISECONDS = 10_000;
 const LOOK_MILLISECONDS = 50;
+
+/** Timers run before the sockets are read: what has arrived is taken first. */
+const settled = () => setImmediate();
 
 /**
  * How the sockets close. No new connection is taken; those there are may be used once more, and the answer closes them.
@@ -23,12 +27,17 @@ export const closing = fp<ClosingOptions>(
       const { server } = app;
       if (!server.listening) return;
       const closed = once(server, 'close');
+      await settled();
       // Unlike that of the HTTP server it leaves the time limits of unfinished requests in force, too.
       Server.prototype.close.call(server);
+      const closeIdle = async () => {
+        await settled();
+        server.closeIdleConnections();
+      };
       let look: NodeJS.Timeout | undefined;
       const linger = setTimeout(() => {
-        server.closeIdleConnections();
-        look = setInterval(() => server.closeIdleConnections(), LOOK_MILLISECONDS);
+        void closeIdle();
+        look = setInterval(closeIdle, LOOK_MILLISECONDS);
       }, lingerMilliseconds);
       const cut = setTimeout(() => server.closeAllConnections(), CUT_MILLISECONDS);
       await closed;
