@@ -10,9 +10,10 @@ import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { races } from './suites/races.js';
+import { restarts } from './suites/restarts.js';
 import { tamper } from './suites/tamper.js';
 
-const suites: readonly Suite[] = [tamper, races];
+const suites: readonly Suite[] = [races, restarts, tamper];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…

@@ -61,6 +61,7 @@ import * as webhookSchemas from './nouns/webhooks/schemas.js';
 import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
+import { closing } from './plugins/closing.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
@@ -90,6 +91,8 @@ export interface AppDependencies {
 }
 
 const BODY_LIMIT = 64 * 1024;
+/** Clients in the middle of their work send again sooner. Without a drain nobody is waited for. */
+const LINGER_MILLISECONDS = 2000;
 
 /** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
@@ -136,6 +139,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     }
   });
 
+  await app.register(closing, { lingerMilliseconds: config.drainSeconds > 0 ? LINGER_MILLISECONDS : 0 });
   await app.register(errors);
   await app.register(requestIds);
   await app.register(protocol);

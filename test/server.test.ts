@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
 import { loadConfig } from '../src/config.js';
@@ -8,14 +10,8 @@ import { start } from '../src/server.js';
 import { createTestDatabase } from './helpers/database.js';
 import { startReceiver } from './helpers/receiver.js';
 
-t.test('a running service delivers what is in the outbox', async (t) => {
-  const database = await createTestDatabase(t);
-  const receiver = await startReceiver(t);
-  const arrived = new Promise<void>((resolve) => {
-    receiver.answer = (_delivery, response) => response.end(() => resolve());
-  });
-  const client = new pg.Client({ connectionString: database.superuserUrl });
-  await client.connect();
+/** A partner with a webhook, and an event that waits for it. */
+async function insertWaitingEvent(client: pg.Client, target: string): Promise<void> {
   await client.query(
     `with made as (
        insert into partners values (gen_random_uuid(), 'One', 'one.onmicrosoft.com', 'US', '1', gen_random_uuid(), now())
@@ -27,8 +23,19 @@ t.test('a running service delivers what is in the outbox', async (t) => {
      insert into webhook_events
      select partner_id, gen_random_uuid(), gen_random_uuid(), 'test-created', $2, gen_random_uuid(), 'waiting', 0, now(),
        '[]', now() from made`,
-    [receiver.url, { EventName: 'test-created', ResourceUri: '/test', ResourceName: 'test', AuditUri: null }],
+    [target, { EventName: 'test-created', ResourceUri: '/test', ResourceName: 'test', AuditUri: null }],
   );
+}
+
+t.test('a running service delivers what is in the outbox', async (t) => {
+  const database = await createTestDatabase(t);
+  const receiver = await startReceiver(t);
+  const arrived = new Promise<void>((resolve) => {
+    receiver.answer = (_delivery, response) => response.end(() => resolve());
+  });
+  const client = new pg.Client({ connectionString: database.superuserUrl });
+  await client.connect();
+  await insertWaitingEvent(client, receiver.url);
   const config = loadConfig({
     DATABASE_URL: database.appUrl,
     DATA_DIR: t.testdir(),
@@ -43,6 +50,37 @@ t.test('a running service delivers what is in the outbox', async (t) => {
   await server.close();
   t.match((await client.query('select status from webhook_events')).rows, [{ status: 'delivered' }]);
   await client.end();
+});
+
+t.test('a delivery under way does not keep the sockets from closing', async (t) => {
+  const database = await createTestDatabase(t);
+  const receiver = await startReceiver(t);
+  const asked = new Promise<ServerResponse>((resolve) => {
+    receiver.answer = (_delivery, response) => resolve(response);
+  });
+  const client = new pg.Client({ connectionString: database.superuserUrl });
+  await client.connect();
+  await insertWaitingEvent(client, receiver.url);
+  await client.end();
+  const config = loadConfig({
+    DATABASE_URL: database.appUrl,
+    DATA_DIR: t.testdir(),
+    PORT: '0',
+    METRICS_PORT: '0',
+    WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
+  });
+  const server = await start(config, createLog('silent'));
+  const response = await asked;
+  const closed = server.close();
+  const answers = () =>
+    fetch(`${server.url}/livez`, { headers: { connection: 'close' } }).then(
+      () => true,
+      () => false,
+    );
+  while (await answers()) await setTimeout(20);
+  t.equal(response.socket?.destroyed, false, 'the delivery still waits for its answer');
+  response.end();
+  await closed;
 });
 
 t.test('a service that ends leaves a checkpoint of each partner, where it is told to', async (t) => {
