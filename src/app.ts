@@ -61,6 +61,7 @@ import * as webhookSchemas from './nouns/webhooks/schemas.js';
 import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
+import type { SharedCounts } from './plugins/counts/shared-store.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
@@ -84,6 +85,8 @@ export interface AppDependencies {
   tokenRules: TokenRules;
   /** The built-in issuer; absent where tokens come from elsewhere. */
   identity?: Identity;
+  /** Counts of the limits that other instances have in common with this one. */
+  sharedCounts?: SharedCounts;
   ready: () => Promise<string | undefined>;
   version: string;
   now: () => Date;
@@ -150,7 +153,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   });
   await app.register(authorization);
   await app.register(telemetry, { registry: deps.registry });
-  await app.register(limits, config);
+  await app.register(limits, {
+    requestsPerMinute: config.requestsPerMinute,
+    switchesPerMinute: config.switchesPerMinute,
+    ...(deps.sharedCounts && { shared: { counts: deps.sharedCounts, key: deriveKey(deps.secret, 'rate limits') } }),
+  });
   await app.register(pressure);
   await app.register(face);
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
