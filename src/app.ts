@@ -104,6 +104,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 5000,
+    // Without any byte in either direction, as of who does not read his answer; between requests keepAliveTimeout counts.
+    connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     routerOptions: {
