@@ -62,6 +62,7 @@ import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
 import { closing } from './plugins/closing.js';
+import type { SharedCounts } from './plugins/counts/shared-store.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
@@ -85,6 +86,8 @@ export interface AppDependencies {
   tokenRules: TokenRules;
   /** The built-in issuer; absent where tokens come from elsewhere. */
   identity?: Identity;
+  /** Counts of the limits that other instances have in common with this one. */
+  sharedCounts?: SharedCounts;
   ready: () => Promise<string | undefined>;
   version: string;
   now: () => Date;
@@ -104,6 +107,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 5000,
+    // Without any byte in either direction, as of who does not read his answer; between requests keepAliveTimeout counts.
+    connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     routerOptions: {
@@ -154,7 +159,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   });
   await app.register(authorization);
   await app.register(telemetry, { registry: deps.registry });
-  await app.register(limits, config);
+  await app.register(limits, {
+    requestsPerMinute: config.requestsPerMinute,
+    switchesPerMinute: config.switchesPerMinute,
+    ...(deps.sharedCounts && { shared: { counts: deps.sharedCounts, key: deriveKey(deps.secret, 'rate limits') } }),
+  });
   await app.register(pressure);
   await app.register(face);
   await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });

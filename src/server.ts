@@ -20,6 +20,8 @@ import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from './nouns/identity/identity.js';
 import type { TokenRules } from './plugins/authentication.js';
+import { openRedisCounts, RedisRefuses } from './plugins/counts/redis-counts.js';
+import type { SharedCounts } from './plugins/counts/shared-store.js';
 import { readVersion } from './version.js';
 import { startWatch } from './watch.js';
 
@@ -132,6 +134,15 @@ export function addressOf(config: Config): string {
   return config.publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
 }
 
+/** @throws ConfigError when the store is there and refuses this service */
+async function openSharedCounts(config: Config, log: FastifyBaseLogger): Promise<SharedCounts | undefined> {
+  if (!config.rateLimitStore) return undefined;
+  return openRedisCounts(config.rateLimitStore, log).catch((error: unknown) => {
+    if (!(error instanceof RedisRefuses)) throw error;
+    throw new ConfigError(`RATE_LIMIT_STORE cannot be used: ${error.message}.`);
+  });
+}
+
 async function listenForMetrics(config: Config, registry: Registry): Promise<{ url: string; close(): Promise<void> }> {
   // A scraper that keeps its connection must not keep the process.
   const app = Fastify({ forceCloseConnections: true });
@@ -182,6 +193,8 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
         return 'the database does not answer';
       }
     };
+    const sharedCounts = await openSharedCounts(config, log);
+    if (sharedCounts) closers.push(sharedCounts.close);
     const app = await buildApp({
       config,
       db,
@@ -191,6 +204,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
       secret,
       tokenRules: tokenRules(config, identity),
       ...(identity && { identity }),
+      ...(sharedCounts && { sharedCounts }),
       ready,
       version: readVersion(),
       now,
