@@ -57,7 +57,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     const migrator = new Migrator({ db, provider: { getMigrations: loadMigrations } });
     const { error, results } = await migrator.migrateToLatest();
     if (error) throw error;
-    await pool.query(`grant select on kysely_migration to ${APP_ROLE}`);
+    await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));
     const citus = await hasCitus(pool);
     if (citus) await distributeTables(pool);
     if (options.appUser) await provisionLogin(pool, options.appUser, citus);
