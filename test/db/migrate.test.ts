@@ -63,3 +63,10 @@ t.test('a migration that has to wait for a lock lets requests through, and comes
   await writer.query('commit');
   t.same(await migrated, { applied: later });
 });
+
+t.test('a version that is older than the schema leaves it as it is', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  await superuser.query(`insert into kysely_migration values ('9999_of_a_later_version', '2099-01-01T00:00:00.000Z')`);
+  t.same(await runIt(database), { applied: [] });
+});
