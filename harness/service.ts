@@ -39,6 +39,8 @@ export interface ServiceOptions {
   profileDir?: string | undefined;
   /** Settings besides those of every service of a run. */
   environment?: Readonly<Record<string, string>>;
+  /** The program of another build. Default: this one's. */
+  cli?: string;
   /** First path to answer 200. Default: /readyz. */
   probe?: { path: string; token: string };
 }
@@ -64,7 +66,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     ...options.environment,
   };
   const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
-  const process = spawnNode([...profiling, cli, 'serve'], environment, logFile);
+  const process = spawnNode([...profiling, options.cli ?? cli, 'serve'], environment, logFile);
   const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
   const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
   return { url, process, logFile, startedIn, stop: () => process.stop() };
@@ -88,10 +90,16 @@ export async function runCommand(
   workDir: string,
   databaseUrl: string,
   args: readonly string[],
+  other: { cli?: string; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<{ code: number; lines: string[] }> {
   const logFile = join(workDir, `command-${++started}.log`);
-  const environment = { DATA_DIR: sharedDataDir(workDir), DATABASE_URL: databaseUrl, SECRET_KEY: secretKey };
-  const process = spawnNode([cli, ...args], environment, logFile);
+  const environment = {
+    DATA_DIR: sharedDataDir(workDir),
+    DATABASE_URL: databaseUrl,
+    SECRET_KEY: secretKey,
+    ...other.environment,
+  };
+  const process = spawnNode([other.cli ?? cli, ...args], environment, logFile);
   const code = await process.ended;
   return { code, lines: (await readFile(logFile, 'utf8')).trimEnd().split('\n') };
 }
