@@ -98,10 +98,16 @@ export async function runCommand(
   workDir: string,
   databaseUrl: string,
   args: readonly string[],
+  other: { cli?: string; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<{ code: number; lines: string[] }> {
   const logFile = join(workDir, `command-${++started}.log`);
-  const environment = { DATA_DIR: sharedDataDir(workDir), DATABASE_URL: databaseUrl, SECRET_KEY: secretKey };
-  const process = spawnNode([shippedCli, ...args], environment, logFile);
+  const environment = {
+    DATA_DIR: sharedDataDir(workDir),
+    DATABASE_URL: databaseUrl,
+    SECRET_KEY: secretKey,
+    ...other.environment,
+  };
+  const process = spawnNode([other.cli ?? shippedCli, ...args], environment, logFile);
   const code = await process.ended;
   return { code, lines: (await readFile(logFile, 'utf8')).trimEnd().split('\n') };
 }
