@@ -10,8 +10,9 @@ import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { tamper } from './suites/tamper.js';
+import { tokens } from './suites/tokens.js';
 
-const suites: readonly Suite[] = [tamper];
+const suites: readonly Suite[] = [tamper, tokens];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
