@@ -16,7 +16,10 @@ export const serveCommand: Command = {
   async run({ config, stdout }) {
     const output = bufferedOutput();
     const log = createLog(config.logLevel, output);
-    const server = await start(config, log);
+    const server = await start(config, log).catch((error: unknown) => {
+      output.flushSync();
+      throw error;
+    });
     const closed = new Promise<void>((resolve, reject) => {
       closeWithGrace({ delay: (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000, logger: false }, async ({ err }) => {
         if (err) log.fatal({ err, event: 'crashed' }, 'crashed');
