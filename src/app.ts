@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
@@ -148,8 +147,6 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(errors);
   await app.register(requestIds);
   await app.register(protocol);
-  // Pages alone need the whole set; an answer of the API gets `nosniff` from `request-ids`.
-  await app.register(helmet, { global: false });
   await app.register(openapi, { version: deps.version });
   await app.register(authentication, {
     rules: deps.tokenRules,

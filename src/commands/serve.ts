@@ -36,7 +36,10 @@ export const serveCommand: Command = {
         if (!stopped) void grace.close();
         stopped = true;
       });
-      starting.catch(() => grace.uninstall());
+      starting.catch(() => {
+        grace.uninstall();
+        output.flushSync();
+      });
     });
     const server = await starting;
     listening = true;
