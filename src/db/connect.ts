@@ -163,6 +163,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   /** Reads in one flight: COMMIT leaves with the statements, so `work` has to issue them all in this turn. */
   const attemptLookUp = <T>(begin: string, work: (db: Reading) => Promise<T>): Promise<T> =>
     withClient(async (client, onBroken) => {
+      sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
       const ended = new Promise<void>((resolve, reject) => {
