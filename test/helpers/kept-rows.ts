@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Test } from 'tap';
+import type { TestScope } from './database.js';
 import type { Service } from './service.js';
 
 export interface KeptRows {
@@ -13,7 +13,7 @@ export interface KeptRows {
 }
 
 /** Remembers what is in the database, to tell what requests have changed and to take it back. */
-export async function keepRows(t: Pick<Test, 'teardown'>, service: Service): Promise<KeptRows> {
+export async function keepRows(t: TestScope, service: Service): Promise<KeptRows> {
   const client = new pg.Client(service.urls.superuser);
   await client.connect();
   t.teardown(() => client.end());

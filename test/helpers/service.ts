@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import pg from 'pg';
 import { Registry } from 'prom-client';
-import type { Test } from 'tap';
 import { buildApp } from '../../src/app.js';
 import { type Config, loadConfig, type SettingName } from '../../src/config.js';
 import { connect, type DatabaseHandle } from '../../src/db/connect.js';
@@ -14,7 +13,7 @@ import { findCustomerUser } from '../../src/nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from '../../src/nouns/identity/identity.js';
 import { mintToken } from '../../src/nouns/identity/mint.js';
 import { DEFAULT_ROLE_MAP } from '../../src/plugins/authentication.js';
-import { createTestDatabase } from './database.js';
+import { createTestDatabase, type TestScope } from './database.js';
 
 export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
 export const FABRIKAM = 'b36d1c8a-3f5e-4f0e-9a36-6f1f0c2b7d11';
@@ -103,7 +102,7 @@ export interface Service {
 
 /** The whole service on a listening socket, with a database of its own and the partners contoso and fabrikam. */
 export async function startService(
-  t: Pick<Test, 'teardown'>,
+  t: TestScope,
   settings: Partial<Record<SettingName, string>> = {},
   options: { through?: (databaseUrl: string) => string; log?: FastifyBaseLogger } = {},
 ): Promise<Service> {
@@ -132,7 +131,7 @@ export async function startService(
   });
   const registry = new Registry();
   const identity = await loadIdentity({
-    dataDir: (t as Test).testdir?.() ?? join(demoDir, '..', '.data'),
+    dataDir: t.testdir?.() ?? join(demoDir, '..', '.data'),
     accountsFile: join(demoDir, 'identity.json'),
     publicUrl: 'http://127.0.0.1',
     findCustomerUser: (tenantId, upn) => findCustomerUser(db, tenantId, upn),
