@@ -11,10 +11,11 @@ import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { scale } from './suites/scale.js';
+import { supply } from './suites/supply.js';
 import { tamper } from './suites/tamper.js';
 import { upgrade } from './suites/upgrade.js';
 
-const suites: readonly Suite[] = [tamper, upgrade, scale];
+const suites: readonly Suite[] = [tamper, upgrade, scale, supply];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
