@@ -14,11 +14,12 @@ import { races } from './suites/races.js';
 import { restarts } from './suites/restarts.js';
 import { scale } from './suites/scale.js';
 import { speed } from './suites/speed.js';
+import { supply } from './suites/supply.js';
 import { tamper } from './suites/tamper.js';
 import { tokens } from './suites/tokens.js';
 import { upgrade } from './suites/upgrade.js';
 
-const suites: readonly Suite[] = [races, tokens, restarts, tamper, upgrade, scale, speed];
+const suites: readonly Suite[] = [races, tokens, restarts, tamper, upgrade, scale, speed, supply];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
