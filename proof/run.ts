@@ -10,6 +10,7 @@ import { judge } from './judge.js';
 import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
+import { kills } from './suites/kills.js';
 import { races } from './suites/races.js';
 import { restarts } from './suites/restarts.js';
 import { scale } from './suites/scale.js';
@@ -19,7 +20,7 @@ import { tamper } from './suites/tamper.js';
 import { tokens } from './suites/tokens.js';
 import { upgrade } from './suites/upgrade.js';
 
-const suites: readonly Suite[] = [races, tokens, restarts, tamper, upgrade, scale, speed, supply];
+const suites: readonly Suite[] = [kills, races, tokens, restarts, tamper, upgrade, scale, speed, supply];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
