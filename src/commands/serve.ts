@@ -23,7 +23,10 @@ export const serveCommand: Command = {
       // A second one of these would end the process with requests in it.
       const skip: ('SIGTERM' | 'SIGINT')[] = ['SIGTERM', 'SIGINT'];
       const grace = closeWithGrace({ delay, logger: false, skip }, async ({ err }) => {
-        if (err) log.fatal({ err, event: 'crashed' }, 'crashed');
+        if (err) {
+          log.fatal({ err, event: 'crashed' }, 'crashed');
+          output.flushSync();
+        }
         // Nobody counts on what has not listened yet.
         const drain = listening;
         const server = await starting;
