@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Kysely, type Migration, type MigrationResult, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { buildIndexes } from './build-indexes.js';
 import { distributeTables, hasCitus } from './distribute.js';
 import { withMigrationLock } from './migration-lock.js';
 
@@ -33,11 +34,22 @@ export async function listMigrations(): Promise<string[]> {
     .map((file) => file.replace(/\.sql$/, ''));
 }
 
+const readMigration = (name: string) => readFile(join(migrationsDir, `${name}.sql`), 'utf8');
+
+/** The texts of those that the database does not have yet; none of a database without a schema, which has no rows either. */
+async function readPending(pool: pg.Pool): Promise<string[]> {
+  const table = await pool.query("select to_regclass('kysely_migration') is not null as there");
+  if (!table.rows[0].there) return [];
+  const { rows } = await pool.query<{ name: string }>('select name from kysely_migration');
+  const applied = new Set(rows.map(({ name }) => name));
+  return Promise.all((await listMigrations()).filter((name) => !applied.has(name)).map(readMigration));
+}
+
 async function loadMigrations(pool: pg.Pool): Promise<Record<string, Migration>> {
   const migrations: Record<string, Migration> = {};
   const names = await listMigrations();
   for (const name of names) {
-    const text = await readFile(join(migrationsDir, `${name}.sql`), 'utf8');
+    const text = await readMigration(name);
     migrations[name] = {
       up: async (db) => {
         await sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`).execute(db);
@@ -75,6 +87,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');
+    await buildIndexes(pool, await readPending(pool));
     const results = await applyAll(new Migrator({ db, provider: { getMigrations: () => loadMigrations(pool) } }));
     await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));
     const citus = await hasCitus(pool);

@@ -70,3 +70,40 @@ t.test('a version that is older than the schema leaves it as it is', async (t) =
   await superuser.query(`insert into kysely_migration values ('9999_of_a_later_version', '2099-01-01T00:00:00.000Z')`);
   t.same(await runIt(database), { applied: [] });
 });
+
+t.test(
+  'an index of a table with rows is built while they are written, also after a migrator was killed at it',
+  async (t) => {
+    const database = await createTestDatabase(t);
+    const superuser = await open(t, database.superuserUrl);
+    await takeBack(superuser, later);
+    await superuser.query('drop index customers_listed');
+    const writer = await open(t, database.superuserUrl);
+    await writer.query('begin; lock table customers in row exclusive mode');
+    const isThere = async () =>
+      (
+        await superuser.query(
+          `select indisvalid as valid from pg_index where indexrelid = to_regclass('customers_listed')`,
+        )
+      ).rows[0];
+    const killed = runIt(database);
+    killed.catch(() => {});
+    while (!(await isThere())) await setTimeout(5);
+    await superuser.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like 'create index concurrently%'`,
+    );
+    await t.rejects(killed);
+    t.match(await isThere(), { valid: false });
+
+    const migrated = Promise.all([runIt(database), runIt(database)]);
+    migrated.catch(() => {});
+    await untilOneWaits(superuser);
+    const request = await open(t, database.superuserUrl);
+    await request.query(`set lock_timeout = '50ms'`);
+    for (let n = 0; n < 20; n++) await request.query('update customers set version = version + 1');
+    await writer.query('commit');
+    t.same((await migrated).flatMap(({ applied }) => applied).sort(), later);
+    t.match(await isThere(), { valid: true });
+    t.equal((await superuser.query(`select to_regclass('customers_by_name') as index`)).rows[0].index, null);
+  },
+);
