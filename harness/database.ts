@@ -65,14 +65,15 @@ export async function openCluster({ url, workDir, name: login }: ClusterOptions)
       await client.query(`create database ${database}`);
     });
     await migrate({ ownerUrl: urlOf(database), appUser: { name: login, password } });
-    const client = new pg.Client({ connectionString: urlOf(database) });
-    await client.connect();
+    // One session, and a new one after the server was killed.
+    const session = new pg.Pool({ connectionString: urlOf(database), max: 1, idleTimeoutMillis: 0 });
+    session.on('error', () => {});
     const handle: HarnessDatabase = {
       appUrl: urlOf(database, { name: login, password }),
-      sql: async (text, values) => (await client.query(text, values)).rows,
+      sql: async (text, values) => (await session.query(text, values)).rows,
       drop: async () => {
         if (!made.delete(handle)) return;
-        await client.end();
+        await session.end();
         // With force: a session ends some milliseconds after its client.
         await asSuperuser((superuser) => superuser.query(`drop database ${database} with (force)`));
       },
