@@ -25,7 +25,7 @@ export interface KillableServer {
 
 const SETTINGS = { shared_buffers: '128MB', max_connections: '60' };
 
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

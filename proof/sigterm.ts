@@ -33,6 +33,8 @@ interface Ended {
   journal: Journal;
   withoutEntry: number;
   code: number;
+  /** Requests a second until the signal. */
+  rate: number;
   /** From the signal to the first 503 of /readyz. */
   notReadyMs: number;
   /** From the signal to the end of the process. */
@@ -74,9 +76,11 @@ async function endOnce(proof: Proof, database: HarnessDatabase, way: Way, round:
   const { url, process: running } = service;
   const customers = { from: way.from + round * CUSTOMERS, count: CUSTOMERS };
   const load = startLoad({ url, token: proof.token, perSecond: PER_SECOND, customers, random: proof.random });
+  const begin = performance.now();
   await setTimeout(BEFORE_MS);
   await load.untilInFlight(UNDER_WAY);
   const signalled = performance.now();
+  const rate = (1000 * load.journal.sent) / (signalled - begin);
   process.kill(pid, signal);
   const send = () => {
     if (!running.hasEnded()) process.kill(pid, signal);
@@ -96,7 +100,7 @@ async function endOnce(proof: Proof, database: HarnessDatabase, way: Way, round:
   await load.stop();
   const { journal } = load;
   const withoutEntry = await countWithoutEntry(database, journal);
-  return { journal, withoutEntry, code, notReadyMs: await notReady, endedMs };
+  return { journal, withoutEntry, code, rate, notReadyMs: await notReady, endedMs };
 }
 
 /** Ends the service under load, time after time. */
@@ -110,6 +114,7 @@ export async function endUnderLoad(proof: Proof, database: HarnessDatabase, way:
   const sent = sum(({ journal }) => journal.sent - journal.refused);
   const codes = [...new Set(all.map(({ code }) => code))];
   const readiness = Math.max(...all.map(({ notReadyMs }) => notReadyMs));
+  const rate = Math.round(Math.min(...all.map((one) => one.rate)));
   const ended = Math.max(...all.map(({ endedMs }) => endedMs));
   if (lost.length + wrong.length > 0) proof.print([...new Set([...lost, ...wrong])].slice(0, 5).join('; '));
   const kept =
@@ -120,7 +125,7 @@ export async function endUnderLoad(proof: Proof, database: HarnessDatabase, way:
     sent > 0;
   const when = Number.isFinite(readiness) ? `, /readyz 503 after ${Math.round(readiness)} ms` : '';
   return {
-    reached: `${lost.length + wrong.length + withoutEntry} of ${sent}, exit ${codes.join(' and ')}${when}, ended ${(ended / 1000).toFixed(1)} s after the signal`,
+    reached: `${lost.length + wrong.length + withoutEntry} of ${sent} (${rate} a second), exit ${codes.join(' and ')}${when}, ended ${(ended / 1000).toFixed(1)} s after the signal`,
     kept,
   };
 }

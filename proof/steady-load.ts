@@ -15,7 +15,7 @@ export interface LoadOptions {
   attempts?: number;
 }
 
-/** What became of the requests. Each is sent when it is due, whether those before it were answered or not. */
+/** What became of the requests. Each is sent when it is due, as long as a connection is free. */
 export interface Journal {
   sent: number;
   /** Not served at the first time. */
@@ -74,6 +74,7 @@ export function startLoad({ url, token, perSecond, customers, random, attempts =
   /** Customers that nobody writes to, and whose state is known; with the number of switches. */
   const idle = Array.from({ length: customers.count }, (_, index) => ({ number: customers.from + index, switched: 0 }));
   const open = new Set<Promise<void>>();
+  let busy = 0;
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
 
   async function send(method: string, path: string, requestId: string, body: string | undefined): Promise<Outcome> {
@@ -83,6 +84,7 @@ export function startLoad({ url, token, perSecond, customers, random, attempts =
       headers: { ...headers, 'ms-requestid': requestId },
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
+    busy++;
     try {
       asked.end(body);
       const [answer] = (await once(asked, 'response')) as [IncomingMessage];
@@ -94,6 +96,8 @@ export function startLoad({ url, token, perSecond, customers, random, attempts =
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       return code === 'ECONNREFUSED' ? 'refused' : { lost: `${method}: ${message}` };
+    } finally {
+      busy--;
     }
   }
 
@@ -136,13 +140,18 @@ export function startLoad({ url, token, perSecond, customers, random, attempts =
     } else journal.failed++;
   }
 
-  const begin = performance.now();
+  let last = performance.now();
+  let due = 0;
   const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - begin) / 1000) * perSecond);
-    while (journal.sent < due) {
+    const now = performance.now();
+    due += ((now - last) / 1000) * perSecond;
+    last = now;
+    for (; due >= 1 && busy < CONNECTIONS; due--) {
       const work = one().finally(() => open.delete(work));
       open.add(work);
     }
+    // What a slow machine did not get to is not made up for.
+    due = Math.min(due, 1);
   }, TICK_MS);
 
   return {
