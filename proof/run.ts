@@ -11,8 +11,9 @@ import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { races } from './suites/races.js';
 import { tamper } from './suites/tamper.js';
+import { tenants } from './suites/tenants.js';
 
-const suites: readonly Suite[] = [tamper, races];
+const suites: readonly Suite[] = [tamper, races, tenants];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
