@@ -7,6 +7,9 @@ import { migrate } from '../src/db/migrate.js';
 export interface HarnessDatabase {
   /** As the application's login, which row-level security binds. */
   appUrl: string;
+  superuserUrl: string;
+  /** The application's login. */
+  login: string;
   /** As the superuser: for preparing rows and for counting them. */
   sql<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
   drop(): Promise<void>;
@@ -70,6 +73,8 @@ export async function openCluster({ url, workDir, name: login }: ClusterOptions)
     session.on('error', () => {});
     const handle: HarnessDatabase = {
       appUrl: urlOf(database, { name: login, password }),
+      superuserUrl: urlOf(database),
+      login,
       sql: async (text, values) => (await session.query(text, values)).rows,
       drop: async () => {
         if (!made.delete(handle)) return;

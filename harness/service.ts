@@ -50,7 +50,7 @@ export interface ServiceOptions {
 }
 
 let started = 0;
-const sharedDataDir = (workDir: string) => join(workDir, 'data');
+export const sharedDataDir = (workDir: string) => join(workDir, 'data');
 
 /** The service as it is shipped, in a process of its own: authentication, ids and one log line a request, to a file. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
@@ -112,7 +112,8 @@ export async function runCommand(
   return { code, lines: (await readFile(logFile, 'utf8')).trimEnd().split('\n') };
 }
 
-async function openIssuer(dataDir: string): Promise<Identity> {
+/** The issuer of every service on this data directory. */
+export async function openIssuer(dataDir: string): Promise<Identity> {
   const identity = await openIdentity(loadConfig({}, { dataDir, publicUrl: PUBLIC_URL }), PUBLIC_URL);
   if (!identity) throw new Error('the built-in issuer does not run');
   return identity;

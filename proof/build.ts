@@ -1,12 +1,12 @@
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What is taken out of one compiled file; `guard` has to be in it exactly once. */
+/** What is taken out of compiled files. */
 export interface Removal {
-  /** In `src/`, as it is compiled. */
-  file: string;
-  guard: string;
+  /** In `src/`: there `guard` has to be exactly once. Absent: wherever it is. */
+  file?: string;
+  guard: string | RegExp;
   instead: string;
 }
 
@@ -31,13 +31,14 @@ export async function buildWithout(workDir: string, name: string, removals: read
   await cp(SHIPPED, build, { recursive: true });
   for (const beside of BESIDE) await symlink(join(checkout, beside), join(root, beside));
   for (const { file, guard, instead } of removals) {
-    const path = join(build, file);
-    const code = await readFile(path, 'utf8');
-    if (code.split(guard).length !== 2) throw new Error(`${file} does not have \`${guard}\` once`);
-    await writeFile(
-      path,
-      code.replace(guard, () => instead),
-    );
+    const names = file === undefined ? await readdir(build, { recursive: true }) : [file];
+    let found = 0;
+    for (const path of names.filter((one) => one.endsWith('.js')).map((one) => join(build, one))) {
+      const parts = (await readFile(path, 'utf8')).split(guard);
+      if (parts.length > 1) await writeFile(path, parts.join(instead));
+      found += parts.length - 1;
+    }
+    if (file === undefined ? found === 0 : found !== 1) throw new Error(`${file ?? name} has ${guard} ${found} times`);
   }
   return build;
 }

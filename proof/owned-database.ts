@@ -46,6 +46,8 @@ export async function createOwnedDatabase(superuserUrl: string, name: string): P
   return {
     name,
     appUrl: urlOf(APP),
+    superuserUrl: urlOf(),
+    login: APP,
     ownership: { MIGRATION_DATABASE_URL: urlOf(OWNER) },
     sql: async (text, values) => (await client.query(text, values)).rows,
     connect,

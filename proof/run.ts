@@ -17,10 +17,11 @@ import { scale } from './suites/scale.js';
 import { speed } from './suites/speed.js';
 import { supply } from './suites/supply.js';
 import { tamper } from './suites/tamper.js';
+import { tenants } from './suites/tenants.js';
 import { tokens } from './suites/tokens.js';
 import { upgrade } from './suites/upgrade.js';
 
-const suites: readonly Suite[] = [kills, races, tokens, restarts, tamper, upgrade, scale, speed, supply];
+const suites: readonly Suite[] = [kills, races, tenants, tokens, restarts, tamper, upgrade, scale, speed, supply];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…

@@ -11,7 +11,7 @@ const LOCKS: readonly Removal[] = [
     guard: 'return { customer, now };',
     instead: `${MEANWHILE} return { customer, now };`,
   },
-  { file: 'import/queries.js', guard: 'order by customer_id for update', instead: 'order by customer_id' },
+  { file: 'import/queries.js', guard: 'order by customer_id for update`', instead: 'order by customer_id`' },
   {
     file: 'import/queries.js',
     guard: 'return { customers, now };',

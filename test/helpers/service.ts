@@ -13,7 +13,7 @@ import { findCustomerUser } from '../../src/nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from '../../src/nouns/identity/identity.js';
 import { mintToken } from '../../src/nouns/identity/mint.js';
 import { DEFAULT_ROLE_MAP } from '../../src/plugins/authentication.js';
-import { createTestDatabase, type TestScope } from './database.js';
+import { createTestDatabase, type TestDatabase, type TestScope } from './database.js';
 
 export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
 export const FABRIKAM = 'b36d1c8a-3f5e-4f0e-9a36-6f1f0c2b7d11';
@@ -100,16 +100,7 @@ export interface Service {
   urls: { app: string; owner: string; superuser: string };
 }
 
-/** The whole service on a listening socket, with a database of its own and the partners contoso and fabrikam. */
-export async function startService(
-  t: TestScope,
-  settings: Partial<Record<SettingName, string>> = {},
-  options: { through?: (databaseUrl: string) => string; log?: FastifyBaseLogger } = {},
-): Promise<Service> {
-  const log = options.log ?? createLog(process.env.TEST_LOG ?? 'silent');
-  const database = await createTestDatabase(t);
-  const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
-  const sql: Service['sql'] = async (text, values) => (await superuser.query(text, values)).rows;
+export async function insertPartners(sql: Service['sql']): Promise<void> {
   for (const [partnerId, name] of [
     [CONTOSO, 'contoso'],
     [FABRIKAM, 'fabrikam'],
@@ -120,6 +111,57 @@ export async function startService(
       [partnerId, name, `${name}partner.onmicrosoft.com`, ADMIN_AGENTS[partnerId]],
     );
   }
+}
+
+export async function makeTokens(identity: Identity): Promise<Service['tokens']> {
+  const partnerToken = (partner: string, role: 'AdminAgent' | 'SalesAgent' | 'HelpDeskAgent') =>
+    mintToken(identity, { partner, role });
+  return {
+    admin: await partnerToken('contoso', 'AdminAgent'),
+    sales: await partnerToken('contoso', 'SalesAgent'),
+    helpdesk: await partnerToken('contoso', 'HelpDeskAgent'),
+    appOnly: await mintToken(identity, { partner: 'contoso', role: 'AdminAgent', appOnly: true }),
+    fabrikamAdmin: await partnerToken('fabrikam', 'AdminAgent'),
+    customerUser: (tenantId: string, upn: string) => mintToken(identity, { customer: tenantId, user: upn }),
+  };
+}
+
+/** Sends JSON, by default with this token. */
+export function createRequest(url: string, defaultToken: string): Service['request'] {
+  return async (method, path, { token = defaultToken, body, headers = {} } = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
+    return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+  };
+}
+
+export interface StartOptions {
+  through?: (databaseUrl: string) => string;
+  log?: FastifyBaseLogger;
+  /** Default: one of its own, dropped with the service. */
+  database?: TestDatabase;
+}
+
+/** The whole service on a listening socket, with the partners contoso and fabrikam in its database. */
+export async function startService(
+  t: TestScope,
+  settings: Partial<Record<SettingName, string>> = {},
+  options: StartOptions = {},
+): Promise<Service> {
+  const log = options.log ?? createLog(process.env.TEST_LOG ?? 'silent');
+  const database = options.database ?? (await createTestDatabase(t));
+  const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
+  const sql: Service['sql'] = async (text, values) => (await superuser.query(text, values)).rows;
+  await insertPartners(sql);
   const config = loadConfig({}, { requestsPerMinute: '0', switchesPerMinute: '0', ...settings });
   const db = connect({
     url: options.through?.(database.appUrl) ?? database.appUrl,
@@ -164,17 +206,7 @@ export async function startService(
     await database.drop();
   });
 
-  const partnerToken = (partner: string, role: 'AdminAgent' | 'SalesAgent' | 'HelpDeskAgent') =>
-    mintToken(identity, { partner, role });
-  const tokens = {
-    admin: await partnerToken('contoso', 'AdminAgent'),
-    sales: await partnerToken('contoso', 'SalesAgent'),
-    helpdesk: await partnerToken('contoso', 'HelpDeskAgent'),
-    appOnly: await mintToken(identity, { partner: 'contoso', role: 'AdminAgent', appOnly: true }),
-    fabrikamAdmin: await partnerToken('fabrikam', 'AdminAgent'),
-    customerUser: (tenantId: string, upn: string) => mintToken(identity, { customer: tenantId, user: upn }),
-  };
-
+  const tokens = await makeTokens(identity);
   return {
     app,
     url,
@@ -187,24 +219,11 @@ export async function startService(
     urls: { app: database.appUrl, owner: database.ownerUrl, superuser: database.superuserUrl },
     newCustomer: (options) => makeCustomer(sql, options),
     newPrice: (options) => makePrice(sql, options),
-    async request(method, path, { token = tokens.admin, body, headers = {} } = {}) {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        headers: {
-          ...(token !== null && { authorization: `Bearer ${token}` }),
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
-      return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
-    },
+    request: createRequest(url, tokens.admin),
   };
 }
 
-async function makeCustomer(sql: Service['sql'], options: NewCustomer = {}): Promise<MadeCustomer> {
+export async function makeCustomer(sql: Service['sql'], options: NewCustomer = {}): Promise<MadeCustomer> {
   const { partnerId = CONTOSO, eligible = true } = options;
   const made = {
     partnerId,
@@ -278,7 +297,7 @@ async function makeCustomer(sql: Service['sql'], options: NewCustomer = {}): Pro
   return made;
 }
 
-async function makePrice(sql: Service['sql'], options: NewPrice = {}): Promise<Required<NewPrice>> {
+export async function makePrice(sql: Service['sql'], options: NewPrice = {}): Promise<Required<NewPrice>> {
   const made = {
     partnerId: CONTOSO,
     reservedResourceType: 'VirtualMachines',
