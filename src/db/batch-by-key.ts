@@ -1,3 +1,4 @@
+import { classifyFailure } from '../errors/from-postgres.js';
 import type { DatabaseHandle, Reading } from './connect.js';
 
 /** Keys per statement: as many requests as share a turn of the event loop under load. */
@@ -12,7 +13,7 @@ interface Waiting<Value> {
 /**
  * Makes one look-up of those for single keys that begin in the same turn of the event loop, partner by partner: a
  * transaction binds one partner. At 64 connections one statement then serves some dozens of requests, and costs little
- * more than it does for one. When it fails, every key is looked up alone, so that one cannot fail the others.
+ * more than it does for one. When the statement fails, every key is looked up alone, so that one cannot fail the others.
  * @param load what is found, by key; one statement, issued at once
  */
 export function batchByKey<Value>(
@@ -27,8 +28,9 @@ export function batchByKey<Value>(
       const found = await lookUp(partnerId, (db) => load(db, partnerId, keys));
       for (const { key, resolve } of batch) resolve(found.get(key));
     } catch (error) {
+      const alone = batch.length > 1 && classifyFailure(error) !== 'unavailable';
       for (const one of batch) {
-        if (batch.length > 1) void flush(partnerId, [one]);
+        if (alone) void flush(partnerId, [one]);
         else one.reject(error);
       }
     }

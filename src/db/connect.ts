@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely';
 import pg from 'pg';
-import { classifyFailure } from '../errors/from-postgres.js';
+import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
+import { forgetWarnings, warningOf } from './commit-warning.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
+import { openConnections } from './connections.js';
 import { sendTogether } from './flight.js';
 import type { Database } from './tables.js';
 
@@ -22,9 +24,17 @@ export type CommitWith = (statement: Promise<unknown>) => void;
 
 /** COMMIT was sent and its outcome did not come back. */
 export class CommitOutcomeUnknown extends Error {
-  constructor(cause: unknown) {
-    super('the outcome of COMMIT is not known', { cause });
+  constructor(cause: unknown, message = 'the outcome of COMMIT is not known') {
+    super(message, { cause });
     this.name = 'CommitOutcomeUnknown';
+  }
+}
+
+/** Committed where it is visible, and not on the standby that was to have it too: asking this server tells nothing more. */
+export class CommitNotReplicated extends CommitOutcomeUnknown {
+  constructor(warning: Error) {
+    super(warning, 'the change is committed and may not have reached the standby');
+    this.name = 'CommitNotReplicated';
   }
 }
 
@@ -34,6 +44,8 @@ export interface ConnectOptions {
   poolMax: number;
   /** How long a request waits for one. Default: 1000. */
   waitMilliseconds?: number;
+  /** After what time without a byte from the server a connection in use is given up. Default: never. */
+  silenceMilliseconds?: number;
   /** False behind a transaction pooler without support for prepared statements (PgBouncer before 1.21). */
   preparedStatements: boolean;
   onIdleError: (error: Error) => void;
@@ -62,25 +74,19 @@ export interface DatabaseHandle {
 }
 
 const MAX_ATTEMPTS = 3;
+/** A server that was the primary and is none any more. */
+const READ_ONLY = '25006';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 /** Connects lazily: the pool opens its first connection at the first transaction. */
 export function connect(options: ConnectOptions): DatabaseHandle {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.poolMax,
-    connectionTimeoutMillis: options.waitMilliseconds ?? 1000,
-    keepAlive: true,
-    pipeline: true,
-  } as pg.PoolConfig);
-  // Without a listener a connection that breaks while idle ends the process.
-  pool.on('error', options.onIdleError);
+  const connections = openConnections({ ...options, waitMilliseconds: options.waitMilliseconds ?? 1000 });
 
   async function withClient<T>(
     use: (client: pg.PoolClient, onBroken: (cause: Error) => void) => Promise<T>,
   ): Promise<T> {
-    const client = await pool.connect();
+    const client = await connections.take();
     let broken: Error | undefined;
     const onBroken = (error: Error) => {
       broken ??= error;
@@ -89,9 +95,12 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     try {
       beginStatements(client);
       return await use(client, onBroken);
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === READ_ONLY) connections.renew();
+      throw error;
     } finally {
       client.off('error', onBroken);
-      client.release(broken);
+      connections.give(client, broken);
     }
   }
 
@@ -116,6 +125,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         throw error;
       }
       sendTogether(client);
+      forgetWarnings(client);
       const committed = client.query('commit');
       committed.catch(() => {});
       const outcomes = await Promise.allSettled(deferred);
@@ -127,6 +137,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       if (commit.command !== 'COMMIT') {
         throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
       }
+      const warning = warningOf(client);
+      if (warning) throw new CommitNotReplicated(warning);
       return result;
     });
 
@@ -157,7 +169,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       try {
         return await run();
       } catch (error) {
-        const failure = error instanceof CommitOutcomeUnknown ? 'unexpected' : classifyFailure(error);
+        const settled = error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnavailable;
+        const failure = settled ? 'unexpected' : classifyFailure(error);
         const again = failure === 'retry' ? attempts < MAX_ATTEMPTS : failure === 'unavailable' && attempts < 2;
         if (!again) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempts));
@@ -182,7 +195,11 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     read,
     lookUp: (partnerId, work) =>
       withRetry(() => attemptLookUp(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
-    write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
+    write: (partnerId, work) =>
+      withRetry(() => {
+        connections.checkWrites();
+        return attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work);
+      }),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
     listPartnerIds: () =>
@@ -191,7 +208,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         return rows.map((row) => row.partner_id);
       }),
     watch,
-    query: async (text) => (await pool.query(text)).rows,
-    close: () => pool.end(),
+    query: <R extends pg.QueryResultRow>(text: string) =>
+      withClient(async (client) => (await client.query<R>(text)).rows),
+    close: connections.close,
   };
 }
