@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
+import {
+  CommitNotReplicated,
+  CommitOutcomeUnknown,
+  type CommitWith,
+  type DatabaseHandle,
+  type Tx,
+} from '../../db/connect.js';
 import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
@@ -196,23 +202,28 @@ export const idempotency = fp<IdempotencyOptions>(
         const replayed = await findReply(request, partnerId, print);
         if (replayed) return replayed;
       }
+      let unknown: CommitOutcomeUnknown | undefined;
       for (let attempt = 1; ; attempt++) {
         try {
           return await perform(request, partnerId, print, work);
         } catch (error) {
           if (error instanceof ApiError) {
-            if (!request.requestIdSent || error.status >= 500) throw error;
+            if ((!request.requestIdSent && !unknown) || error.status >= 500) throw error;
             const first = await keepRefusal(request, partnerId, print, error);
             if (first) return first;
             throw error;
           }
+          if (error instanceof CommitOutcomeUnknown) unknown = error;
           const taken =
             classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
-          if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
+          // What the first attempt may have done stays unknown when the second fails for another reason.
+          if ((!taken && error !== unknown) || error instanceof CommitNotReplicated) throw unknown ?? error;
           // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
-          const resolved = await findReply(request, partnerId, print);
+          const resolved = await findReply(request, partnerId, print).catch((failure) => {
+            throw failure instanceof ApiError ? failure : (unknown ?? failure);
+          });
           if (resolved) return resolved;
-          if (attempt === 2) throw error;
+          if (attempt === 2) throw unknown ?? error;
         }
       }
     }
