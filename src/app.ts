@@ -61,6 +61,7 @@ import * as webhookSchemas from './nouns/webhooks/schemas.js';
 import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
+import { deadline } from './plugins/deadline.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
@@ -90,6 +91,8 @@ export interface AppDependencies {
 }
 
 const BODY_LIMIT = 64 * 1024;
+/** Below the 5 s after which most clients and balancers have given up. */
+const DEADLINE_MS = 4000;
 
 /** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
@@ -138,6 +141,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 
   await app.register(errors);
   await app.register(requestIds);
+  await app.register(deadline, { milliseconds: DEADLINE_MS });
   await app.register(protocol);
   // Pages alone need the whole set; an answer of the API gets `nosniff` from `request-ids`.
   await app.register(helmet, { global: false });

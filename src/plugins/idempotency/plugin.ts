@@ -234,6 +234,8 @@ export const idempotency = fp<IdempotencyOptions>(
       running.add(runningKey);
       try {
         const outcome = await answer(request, partnerId, fingerprint(request), work);
+        // Answered at the deadline.
+        if (reply.sent) return reply;
         if ('refusal' in outcome) throw outcome.refusal;
         reply.code(outcome.status).headers(outcome.headers ?? {});
         return outcome.body === undefined ? reply.send() : reply.send(outcome.body);
