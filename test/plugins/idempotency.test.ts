@@ -133,3 +133,26 @@ t.test('an outcome that cannot be looked up is answered as unknown, and told by 
   t.match(told, { status: 201, body: { state: 'on' } });
   t.equal((await lossy.sql('select from activity_log where customer_id = $1', [customerId])).length, 1);
 });
+
+t.test('writes that wait for one customer leave connections to the others', async (t) => {
+  const narrow = await startService(t, { poolMax: '2' });
+  const [held, free] = [await narrow.newCustomer(), await narrow.newCustomer()];
+  const switchOn = (customerId: string) => narrow.request('PUT', path(customerId), { body: { state: 'on' } });
+  const holder = new pg.Client({ connectionString: narrow.urls.superuser });
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from customers where customer_id = $1 for update', [held.customerId]);
+  let answered = 0;
+  const waiting = Array.from({ length: 4 }, async () => {
+    const answer = await switchOn(held.customerId);
+    answered++;
+    return answer;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.equal((await switchOn(free.customerId)).status, 201);
+  t.equal(answered, 0, 'before any of those that wait');
+  for (const answer of await Promise.all(waiting)) t.match(answer, { status: 503, body: { code: '990027' } });
+  await holder.query('rollback');
+  await holder.end();
+  t.equal((await switchOn(held.customerId)).status, 201);
+});
