@@ -4,6 +4,7 @@ import { ApiError } from '../errors/api-error.js';
 import { sendError } from './errors.js';
 
 const LOOK_MS = 250;
+const MOST_LAG_MS = 1000;
 
 /**
  * Answers a request for the service when its work takes too long, as when every round trip to the database takes seconds.
@@ -23,8 +24,13 @@ export const deadline = fp<{ milliseconds: number }>(
       open.delete(request);
       done();
     });
+    let lookedAt = performance.now();
     const timer = setInterval(() => {
-      const latest = performance.now() - milliseconds;
+      const now = performance.now();
+      // While the event loop lags the next look will be as late as this one.
+      const lag = Math.min(MOST_LAG_MS, Math.max(0, now - lookedAt - LOOK_MS));
+      lookedAt = now;
+      const latest = now - milliseconds + lag;
       for (const [request, { reply, begun }] of open) {
         // In the order in which they came.
         if (begun > latest) return;
