@@ -62,6 +62,7 @@ import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
 import { closing } from './plugins/closing.js';
 import type { SharedCounts } from './plugins/counts/shared-store.js';
+import { deadline } from './plugins/deadline.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
@@ -95,6 +96,8 @@ export interface AppDependencies {
 const BODY_LIMIT = 64 * 1024;
 /** Clients in the middle of their work send again sooner. Without a drain nobody is waited for. */
 const LINGER_MILLISECONDS = 2000;
+/** Below the 5 s after which most clients and balancers have given up. */
+const DEADLINE_MS = 4000;
 
 /** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
@@ -146,6 +149,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await app.register(closing, { lingerMilliseconds: config.drainSeconds > 0 ? LINGER_MILLISECONDS : 0 });
   await app.register(errors);
   await app.register(requestIds);
+  await app.register(deadline, { milliseconds: DEADLINE_MS });
   await app.register(protocol);
   await app.register(openapi, { version: deps.version });
   await app.register(authentication, {
@@ -163,7 +167,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   });
   await app.register(pressure);
   await app.register(face);
-  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
+  const atOneCustomer = Math.max(1, Math.floor(config.poolMax / 2));
+  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now, atOneCustomer });
   await app.register(health, { ready: deps.ready });
 
   for (const schema of [

@@ -30,6 +30,10 @@ export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
 const WATCH_MILLISECONDS = 30_000;
 const DELIVERIES_MILLISECONDS = 1000;
 const CHECKPOINTS_MILLISECONDS = 30_000;
+/** Longer than any statement of a request may take, so that what is not answered by then will not be. */
+const SILENCE_MILLISECONDS = 2500;
+/** Balancers ask every few seconds and wait for a second or two. */
+const READY_MILLISECONDS = 1000;
 
 export interface RunningServer {
   /** Where the API listens, e.g. `http://127.0.0.1:3000`. */
@@ -67,8 +71,16 @@ export function loginOf(url: string): { name: string; password: string } {
   return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
-/** Opens the database that the configuration names, else the embedded one; migrates where the owner's login is known. */
-export async function openDatabase(config: Config, secret: Buffer, log: FastifyBaseLogger): Promise<OpenDatabase> {
+/**
+ * Opens the database that the configuration names, else the embedded one; migrates where the owner's login is known.
+ * @param silenceMilliseconds for who has no statement that takes longer, see `connect`
+ */
+export async function openDatabase(
+  config: Config,
+  secret: Buffer,
+  log: FastifyBaseLogger,
+  silenceMilliseconds?: number,
+): Promise<OpenDatabase> {
   const embedded = config.databaseUrl
     ? undefined
     : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }).catch((error: Error) => {
@@ -90,6 +102,7 @@ export async function openDatabase(config: Config, secret: Buffer, log: FastifyB
       url: urls.appUrl,
       poolMax: config.poolMax,
       preparedStatements: config.preparedStatements,
+      ...(silenceMilliseconds !== undefined && { silenceMilliseconds }),
       onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
     });
     const { version } = await usable('DATABASE_URL', checkDatabase(db, config.production));
@@ -162,7 +175,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
   };
   try {
     const secret = await loadSecret(config);
-    const database = await openDatabase(config, secret, log);
+    const database = await openDatabase(config, secret, log, SILENCE_MILLISECONDS);
     closers.push(database.close);
     const { db } = database;
     const rules = { purchaserRoles: config.purchaserRoles };
@@ -187,10 +200,15 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     }
     const ready = async () => {
       if (stopping) return 'shutting down';
+      const late = new AbortController();
+      const silent = setTimeout(READY_MILLISECONDS, 'the database does not answer', { signal: late.signal });
+      silent.catch(() => {});
       try {
-        return await findSchemaFault(db);
+        return await Promise.race([findSchemaFault(db), silent]);
       } catch {
         return 'the database does not answer';
+      } finally {
+        late.abort();
       }
     };
     const sharedCounts = await openSharedCounts(config, log);

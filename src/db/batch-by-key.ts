@@ -1,3 +1,4 @@
+import { classifyFailure } from '../errors/from-postgres.js';
 import type { DatabaseHandle, Reading } from './connect.js';
 
 /** Keys per statement: as many requests as share a turn of the event loop under load. */
@@ -22,8 +23,8 @@ interface Queue<Value> {
 /**
  * Makes one look-up of those for single keys that begin in the same turn of the event loop, or while two others are under
  * way, partner by partner: a transaction binds one partner. At 64 connections one statement then serves some dozens of
- * requests, and costs little more than it does for one. When it fails, every key is looked up alone, so that one cannot
- * fail the others.
+ * requests, and costs little more than it does for one. When the statement fails, every key is looked up alone, so that one
+ * cannot fail the others.
  * @param load what is found, by key; one statement, issued at once
  */
 export function batchByKey<Value>(
@@ -38,8 +39,9 @@ export function batchByKey<Value>(
       const found = await lookUp(partnerId, (db) => load(db, partnerId, keys));
       for (const { key, resolve } of batch) resolve(found.get(key));
     } catch (error) {
-      if (batch.length > 1) await Promise.all(batch.map((one) => flush(partnerId, [one])));
-      else batch[0]?.reject(error);
+      if (batch.length > 1 && classifyFailure(error) !== 'unavailable') {
+        await Promise.all(batch.map((one) => flush(partnerId, [one])));
+      } else for (const one of batch) one.reject(error);
     }
   }
 

@@ -1,11 +1,18 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { batchByKey } from '../../db/batch-by-key.js';
-import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
+import {
+  CommitNotReplicated,
+  CommitOutcomeUnknown,
+  type CommitWith,
+  type DatabaseHandle,
+  type Tx,
+} from '../../db/connect.js';
 import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
+import { openCustomerGate } from './customer-gate.js';
 import { fingerprint } from './fingerprint.js';
 import { deleteExpiredLedgerRows, insertLedgerRow, loadLedgerRows } from './queries.js';
 
@@ -80,6 +87,14 @@ export interface IdempotencyOptions {
   /** Seals stored answers: one of them holds the only copy of a new customer's password. 32 bytes. */
   key: Buffer;
   now: () => Date;
+  /** Writes at one customer at a time, fewer than there are connections. */
+  atOneCustomer: number;
+}
+
+/** The customer that the address names, or that the caller is of. */
+function customerOf({ params, caller }: FastifyRequest): string | undefined {
+  const { customer } = params as { customer?: string };
+  return customer?.toLowerCase() ?? (caller.kind === 'customer' ? caller.tenantId : undefined);
 }
 
 function actorOf({ caller }: FastifyRequest): Actor {
@@ -92,7 +107,8 @@ function actorOf({ caller }: FastifyRequest): Actor {
 }
 
 export const idempotency = fp<IdempotencyOptions>(
-  async (app, { db, key, now }) => {
+  async (app, { db, key, now, atOneCustomer }) => {
+    const enter = openCustomerGate(atOneCustomer);
     const running = new Set<string>();
     const findRow = batchByKey(db.lookUp, loadLedgerRows);
 
@@ -224,6 +240,8 @@ export const idempotency = fp<IdempotencyOptions>(
         throw error;
       }
       const taken = classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
+      // On this server it is done; whether it stays, nothing here tells.
+      if (error instanceof CommitNotReplicated) throw error;
       if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
       // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
       return findReply(request, partnerId, print);
@@ -233,12 +251,18 @@ export const idempotency = fp<IdempotencyOptions>(
       const runningKey = `${partnerId} ${request.requestId}`;
       if (running.has(runningKey)) throw new ApiError('RequestInProgress', { headers: { 'Retry-After': '1' } });
       running.add(runningKey);
+      const customer = customerOf(request);
+      let leave: (() => void) | undefined;
       try {
+        leave = customer === undefined ? undefined : await enter(`${partnerId} ${customer}`);
         const outcome = await answer(request, partnerId, fingerprint(request), work);
+        // Answered at the deadline.
+        if (reply.sent) return reply;
         if ('refusal' in outcome) throw outcome.refusal;
         reply.code(outcome.status).headers(outcome.headers ?? {});
         return outcome.body === undefined ? reply.send() : reply.send(outcome.body);
       } finally {
+        leave?.();
         running.delete(runningKey);
       }
     });
