@@ -11,6 +11,7 @@ import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { kills } from './suites/kills.js';
+import { memory } from './suites/memory.js';
 import { races } from './suites/races.js';
 import { restarts } from './suites/restarts.js';
 import { scale } from './suites/scale.js';
@@ -21,7 +22,19 @@ import { tenants } from './suites/tenants.js';
 import { tokens } from './suites/tokens.js';
 import { upgrade } from './suites/upgrade.js';
 
-const suites: readonly Suite[] = [kills, races, tenants, tokens, restarts, tamper, upgrade, scale, speed, supply];
+const suites: readonly Suite[] = [
+  kills,
+  races,
+  tenants,
+  tokens,
+  restarts,
+  tamper,
+  memory,
+  upgrade,
+  scale,
+  speed,
+  supply,
+];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…

@@ -1,30 +1,39 @@
-import underPressure from '@fastify/under-pressure';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 
 /** Mean delay of the event loop, in milliseconds, from which on new work is turned away. */
 const MAX_DELAY_MS = 1000;
-/** The first sample holds the compilation of the routes, which is no load. */
+const LOOK_MS = 1000;
+/** How often the delay is sampled. */
+const SAMPLE_MS = 10;
+/** The first looks hold the compilation of the routes, which is no load. */
 const WARM_UP_MS = 2500;
 
 /** Answers 503 at once while the event loop is behind, so that what has begun can end. Health stays answered. */
 export const pressure = fp(
   async (app) => {
+    const samples = monitorEventLoopDelay({ resolution: SAMPLE_MS });
+    samples.enable();
+    let delay = 0;
+    const timer = setInterval(() => {
+      // No sample at all: the loop stood still all the time.
+      delay = samples.count === 0 ? Number.POSITIVE_INFINITY : samples.mean / 1e6 - SAMPLE_MS;
+      samples.reset();
+    }, LOOK_MS).unref();
+    app.addHook('onClose', async () => {
+      clearInterval(timer);
+      samples.disable();
+    });
     let listeningSince = Number.POSITIVE_INFINITY;
     app.addHook('onListen', async () => {
       listeningSince = performance.now();
     });
-    await app.register(underPressure, {
-      maxEventLoopDelay: MAX_DELAY_MS,
-      exposeStatusRoute: false,
-      pressureHandler: (request, _reply, type, value) => {
-        if (request.routeOptions.config.access === 'public') return;
-        if (performance.now() - listeningSince < WARM_UP_MS) return;
-        throw new ApiError('Unavailable', {
-          cause: new Error(`under pressure: ${type} ${value}`),
-          headers: { 'Retry-After': '5' },
-        });
-      },
+    app.addHook('onRequest', (request, _reply, done) => {
+      const calm = delay <= MAX_DELAY_MS || performance.now() - listeningSince < WARM_UP_MS;
+      if (calm || request.routeOptions.config.access === 'public') return done();
+      const cause = new Error(`under pressure: the event loop is ${Math.round(delay)} ms late`);
+      done(new ApiError('Unavailable', { cause, headers: { 'Retry-After': '5' } }));
     });
   },
   { name: 'pressure', dependencies: ['authentication'] },

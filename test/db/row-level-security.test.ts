@@ -12,7 +12,11 @@ t.test('every statement says its partner, but for those that have a reason', asy
   const silent = ofContoso.filter((one) => without(one.text, PARTNER) === one.text && !inserts(one));
   t.strictSame(
     textsOf(silent).filter((text) => !/^set local (?!app)/.test(text)),
-    ['select clock_timestamp() as "now"', "select current_setting('server_version_num')::int as version"],
+    [
+      'select clock_timestamp() as "now"',
+      'select clock_timestamp() as now',
+      "select current_setting('server_version_num')::int as version",
+    ],
     "the clock and the version are nobody's",
   );
   const outside = recorded.filter(({ bound = '' }) => !/app\.(partner|tenant)_id/.test(bound));
