@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,9 +8,9 @@ export const repository = fileURLToPath(new URL('../../', import.meta.url));
 const PARTS = ['package.json', 'dist/src', 'migrations', 'demo', 'openapi'];
 
 export interface Edit {
-  /** From the directory of the package, e.g. `dist/src/app.js`. */
+  /** From the directory of the package, e.g. `dist/src/app.js`: there it has to be once. Of a directory: wherever it is. */
   file: string;
-  find: string;
+  find: string | RegExp;
   replace: string;
 }
 
@@ -28,7 +28,7 @@ export async function linkDependencies(directory: string): Promise<void> {
 
 /**
  * A copy of the service to take something out of.
- * @throws when an edit finds its text not exactly once
+ * @throws when an edit does not find its text, or in one file not once
  */
 export async function copyBuild(directory: string, edits: readonly Edit[]): Promise<Build> {
   await mkdir(directory, { recursive: true });
@@ -38,10 +38,20 @@ export async function copyBuild(directory: string, edits: readonly Edit[]): Prom
   }
   await linkDependencies(directory);
   for (const { file, find, replace } of edits) {
-    const path = join(directory, file);
-    const parts = (await readFile(path, 'utf8')).split(find);
-    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times: ${find}`);
-    await writeFile(path, parts.join(replace));
+    const within = join(directory, file);
+    const everywhere = (await stat(within)).isDirectory();
+    const paths = everywhere
+      ? (await readdir(within, { recursive: true }))
+          .filter((name) => name.endsWith('.js'))
+          .map((name) => join(within, name))
+      : [within];
+    let found = 0;
+    for (const path of paths) {
+      const parts = (await readFile(path, 'utf8')).split(find);
+      if (parts.length > 1) await writeFile(path, parts.join(replace));
+      found += parts.length - 1;
+    }
+    if (everywhere ? found === 0 : found !== 1) throw new Error(`${file} has ${found} times: ${find}`);
   }
   return buildAt(directory);
 }

@@ -1,16 +1,9 @@
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
-/** What the program reads beside its own code. */
-const BESIDE = ['node_modules', 'migrations', 'openapi', 'demo', 'package.json'];
+import { copyBuild } from '../harness/build.js';
 
 export interface Alteration {
-  /** Below dist/src. */
-  file: string;
-  /** Has to be there once. */
-  line: string;
+  /** Below dist/src; there the line has to be once. Absent: wherever it is. */
+  file?: string;
+  line: string | RegExp;
   by: string;
 }
 
@@ -20,14 +13,6 @@ export interface Alteration {
  * @throws when a line is not what it was: the guard has moved
  */
 export async function alterBuild(directory: string, alterations: readonly Alteration[]): Promise<string> {
-  await mkdir(join(directory, 'dist'), { recursive: true });
-  for (const name of BESIDE) await symlink(join(root, name), join(directory, name));
-  await cp(join(root, 'dist/src'), join(directory, 'dist/src'), { recursive: true });
-  for (const { file, line, by } of alterations) {
-    const path = join(directory, 'dist/src', file);
-    const parts = (await readFile(path, 'utf8')).split(line);
-    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times, not once: ${line}`);
-    await writeFile(path, parts.join(by));
-  }
-  return join(directory, 'dist/src/cli.js');
+  const edits = alterations.map(({ file = '', line, by }) => ({ file: `dist/src/${file}`, find: line, replace: by }));
+  return (await copyBuild(directory, edits)).cli;
 }

@@ -1,26 +1,27 @@
 import type { HarnessDatabase } from '../harness/database.js';
-import { buildWithout, type Removal } from './build.js';
+import type { Alteration } from './altered-build.js';
+import { buildWithout } from './build.js';
 
 /** Who would have had the lock waits a moment instead, so that few pairs do to show what happens then. */
 const MEANWHILE = 'await new Promise((resolve) => setTimeout(resolve, 10));';
 /** The lock of the customer, in the service and in the import, and what lets one version of the price book in. */
-const LOCKS: readonly Removal[] = [
-  { file: 'db/customer-lock.js', guard: '.forUpdate()', instead: '' },
+const LOCKS: readonly Alteration[] = [
+  { file: 'db/customer-lock.js', line: '.forUpdate()', by: '' },
   {
     file: 'db/customer-lock.js',
-    guard: 'return { customer, now };',
-    instead: `${MEANWHILE} return { customer, now };`,
+    line: 'return { customer, now };',
+    by: `${MEANWHILE} return { customer, now };`,
   },
-  { file: 'import/queries.js', guard: 'order by customer_id for update`', instead: 'order by customer_id`' },
+  { file: 'import/queries.js', line: 'order by customer_id for update`', by: 'order by customer_id`' },
   {
     file: 'import/queries.js',
-    guard: 'return { customers, now };',
-    instead: `${MEANWHILE} return { customers, now };`,
+    line: 'return { customers, now };',
+    by: `${MEANWHILE} return { customers, now };`,
   },
   {
     file: 'nouns/prices/queries.js',
-    guard: ".onConflict((conflict) => conflict.columns(['partner_id', 'version']).doNothing())",
-    instead: '',
+    line: ".onConflict((conflict) => conflict.columns(['partner_id', 'version']).doNothing())",
+    by: '',
   },
 ];
 /** Likewise in the database: two entries of the log in one place, a version of the price book twice. */

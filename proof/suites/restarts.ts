@@ -1,9 +1,10 @@
+import { join } from 'node:path';
 import { insertCustomers, insertEligibility, insertPartner, settle } from '../../harness/data.js';
+import { alterBuild } from '../altered-build.js';
 import { FIRST_WRITE_SECONDS, failOver } from '../failover.js';
 import { restartOneByOne } from '../rolling.js';
 import { CUSTOMERS, endUnderLoad } from '../sigterm.js';
 import type { Figure, Proof, Suite } from '../suite.js';
-import { buildVariant } from '../variant.js';
 
 const PATRONI = ['patroni', 'etcd', 'pg_controldata'];
 const UNGUARDED = { rounds: 1, drainSeconds: 1, endWithinSeconds: 2 };
@@ -11,7 +12,7 @@ const SHORT = { rounds: 1, drainSeconds: 2, endWithinSeconds: 15 };
 const LONG = { rounds: 10, drainSeconds: 5, endWithinSeconds: 15 };
 
 /** A build that does not listen for signals: as process 1 they do not reach it then. */
-const DEAF = { file: 'cli.js', from: 'process.on(signal, listener);', to: 'void [signal, listener];' };
+const DEAF = { file: 'cli.js', line: 'process.on(signal, listener);', by: 'void [signal, listener];' };
 
 async function endBySignals(proof: Proof, guarded: boolean, figures: Record<string, Figure>): Promise<void> {
   const size = !guarded ? UNGUARDED : proof.long ? LONG : SHORT;
@@ -33,7 +34,7 @@ async function endBySignals(proof: Proof, guarded: boolean, figures: Record<stri
       from: 1 + size.rounds * CUSTOMERS,
       signal: 'SIGTERM',
       asFirst: true,
-      ...(!guarded && { cli: await buildVariant(proof.workDir, 'deaf', DEAF) }),
+      ...(!guarded && { cli: await alterBuild(join(proof.workDir, 'deaf'), [DEAF]) }),
     });
   }
   await database.drop();

@@ -7,7 +7,8 @@ import { interleave, makeCustomers } from '../../test/db/interleave.js';
 import { prepareRerun } from '../../test/db/rerun-statements.js';
 import { startPgBouncer } from '../../test/helpers/pgbouncer.js';
 import { insertPartners, makeCustomer, startService } from '../../test/helpers/service.js';
-import { buildWithout, type Removal, SHIPPED } from '../build.js';
+import type { Alteration } from '../altered-build.js';
+import { buildWithout, SHIPPED } from '../build.js';
 import { createCleanup } from '../cleanup.js';
 import type { Figure, Figures, Proof, Suite } from '../suite.js';
 import { openWorlds } from '../tenant-worlds.js';
@@ -18,19 +19,19 @@ const TRANSACTIONS = { unguarded: 200, short: 500, long: 10_000 };
 const SERVER_CONNECTIONS = 2;
 
 /** Both of what keeps partners apart is gone, once row-level security is off, too; and tokens are good anywhere. */
-const OPEN: readonly Removal[] = [
-  { guard: /\.where\('(?:\w+\.)?partner_id', '=', (?:\$\.)?partnerId\)/, instead: '' },
+const OPEN: readonly Alteration[] = [
+  { line: /\.where\('(?:\w+\.)?partner_id', '=', (?:\$\.)?partnerId\)/, by: '' },
   {
     file: 'http/continuation-token.js',
-    guard: 'JSON.stringify([scope.partnerId, scope.route])',
-    instead: 'JSON.stringify([])',
+    line: 'JSON.stringify([scope.partnerId, scope.route])',
+    by: 'JSON.stringify([])',
   },
 ];
 const WITHOUT_RLS = `do $$ declare t text; begin
   for t in select relname from pg_class where relrowsecurity and relnamespace = 'public'::regnamespace loop
     execute format('alter table %I disable row level security', t);
   end loop; end $$`;
-const BOUND_FOR_GOOD: readonly Removal[] = [{ file: 'db/connect.js', guard: '`set local ', instead: '`set ' }];
+const BOUND_FOR_GOOD: readonly Alteration[] = [{ file: 'db/connect.js', line: '`set local ', by: '`set ' }];
 /** Enough to miss the target. */
 const TRIED_UNGUARDED = ['getCustomer', 'listCustomerUsers', 'getOrder', 'listOrders', 'getSubscription'];
 

@@ -7,6 +7,8 @@ export interface Breaker {
   check(): void;
   /** @throws DatabaseUnavailable also while the database answers but its commits wait for a standby that does not */
   checkWrites(): void;
+  /** While the database is suspected and no look has told yet: what is begun now would perhaps only wait. */
+  verdict(): Promise<void> | undefined;
   /** To be called when the database did not answer in time. */
   suspect(): void;
   stop(): void;
@@ -31,24 +33,33 @@ export function openBreaker(look: Look): Breaker {
   let begun = 0;
   let answered = 0;
   let suspectedAt = 0;
+  let verdict: Promise<void> | undefined;
+  let tell = () => {};
+
+  function decide(isSilent: boolean): void {
+    silent = isSilent;
+    verdict = undefined;
+    tell();
+  }
 
   function stop(): void {
     clearInterval(timer);
     timer = undefined;
+    decide(false);
   }
 
   function lookOnce(): void {
-    if (begun > suspectedAt && answered <= suspectedAt) silent = true;
+    if (begun > suspectedAt && answered <= suspectedAt) decide(true);
     const turn = ++begun;
     look().then(
       (found) => {
         answered = Math.max(answered, turn);
-        silent = false;
         commitsWait = found.commitsWait;
-        if (!commitsWait) stop();
+        if (commitsWait) decide(false);
+        else stop();
       },
       () => {
-        if (timer && turn > answered) silent = true;
+        if (timer && turn > answered) decide(true);
       },
     );
   }
@@ -63,9 +74,13 @@ export function openBreaker(look: Look): Breaker {
       check();
       if (commitsWait) throw new DatabaseUnavailable('commits wait for a standby that does not answer');
     },
+    verdict: () => verdict,
     suspect() {
       if (timer) return;
       suspectedAt = begun;
+      verdict = new Promise((resolve) => {
+        tell = resolve;
+      });
       timer = setInterval(lookOnce, LOOK_EVERY_MS);
       timer.unref();
       lookOnce();

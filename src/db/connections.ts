@@ -97,6 +97,8 @@ export function openConnections(options: ConnectionsOptions): Connections {
   /** With a place: an open connection, or a new one. */
   async function claim(): Promise<pg.PoolClient> {
     for (;;) {
+      const verdict = breaker.verdict();
+      if (verdict) await verdict;
       breaker.check();
       const client = await (pool.idleCount > 0 ? pool.connect() : open());
       if (!isOld(client)) return client;
@@ -112,7 +114,8 @@ export function openConnections(options: ConnectionsOptions): Connections {
       const latest = performance.now() + waitMilliseconds;
       for (;;) {
         breaker.check();
-        await turns.take();
+        const turn = turns.take();
+        if (turn) await turn;
         inUse++;
         try {
           const client = await claim();
