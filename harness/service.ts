@@ -39,6 +39,8 @@ export interface ServiceOptions {
   profileDir?: string | undefined;
   /** Settings besides those of every service of a run. */
   environment?: Readonly<Record<string, string>>;
+  /** The program. Default: the one of this build. */
+  cli?: string;
   /** First path to answer 200. Default: /readyz. */
   probe?: { path: string; token: string };
 }
@@ -64,7 +66,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     ...options.environment,
   };
   const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
-  const process = spawnNode([...profiling, cli, 'serve'], environment, logFile);
+  const process = spawnNode([...profiling, options.cli ?? cli, 'serve'], environment, logFile);
   const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
   const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
   return { url, process, logFile, startedIn, stop: () => process.stop() };

@@ -9,9 +9,10 @@ import { judge } from './judge.js';
 import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
+import { faults } from './suites/faults.js';
 import { tamper } from './suites/tamper.js';
 
-const suites: readonly Suite[] = [tamper];
+const suites: readonly Suite[] = [faults, tamper];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
