@@ -10,6 +10,7 @@ import { judge } from './judge.js';
 import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
+import { faults } from './suites/faults.js';
 import { kills } from './suites/kills.js';
 import { memory } from './suites/memory.js';
 import { races } from './suites/races.js';
@@ -27,6 +28,7 @@ const suites: readonly Suite[] = [
   races,
   tenants,
   tokens,
+  faults,
   restarts,
   tamper,
   memory,

@@ -2,8 +2,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 
-/** Mean delay of the event loop, in milliseconds, from which on new work is turned away. */
-const MAX_DELAY_MS = 1000;
+/** Mean delay of the event loop from which on new work is turned away: a write takes some five turns, and has five seconds. */
+const MAX_DELAY_MS = 500;
 const LOOK_MS = 1000;
 /** How often the delay is sampled. */
 const SAMPLE_MS = 10;

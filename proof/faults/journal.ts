@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { customerId } from '../../harness/data.js';
+import type { HarnessDatabase } from '../../harness/database.js';
+
+/** A request and how it was answered. */
+export interface Entry {
+  requestId: string;
+  kind: 'read' | 'write';
+  customer: number;
+  /** When it was sent, and how long the answer took. */
+  at: number;
+  milliseconds: number;
+  /** 0: no answer. */
+  status: number;
+  code: string | undefined;
+  retryAfter: string | null;
+}
+
+/** Of one scenario: what its clients sent and were answered. Every write is of a customer of its own, so that it changes something. */
+export interface Journal {
+  entries: Entry[];
+  /** Reads customer 1. */
+  read(): Promise<Entry>;
+  /** Switches the permission of the next customer on, or of a given one. */
+  write(customer?: number): Promise<Entry>;
+  /** Sends a read and a write every so many milliseconds until told to stop; that waits for what is under way. */
+  keepSending(everyMilliseconds: number): () => Promise<void>;
+  /**
+   * Repeats what is unknown under its request id, then holds the answers against the log.
+   * @returns what is wrong, one line each
+   */
+  findFaults(databases: readonly HarnessDatabase[]): Promise<string[]>;
+}
+
+/** No request may take longer. */
+const LIMIT_MS = 5000;
+const UNKNOWN = '990028';
+
+export const latest = (entries: readonly Entry[]) => Math.max(0, ...entries.map(({ milliseconds }) => milliseconds));
+export const isOk = ({ status }: Entry) => status >= 200 && status < 300;
+export const isUnavailable = ({ status, code, retryAfter }: Entry) =>
+  status === 503 && code !== undefined && /^\d+$/.test(retryAfter ?? '');
+export const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`;
+
+/** @param firstCustomer of those that only this journal writes to */
+export function openJournal(url: string, token: string, firstCustomer: number): Journal {
+  const entries: Entry[] = [];
+  let next = firstCustomer;
+
+  async function send(kind: Entry['kind'], customer: number, requestId: string): Promise<Entry> {
+    const at = performance.now();
+    const done = (status: number, code?: string, retryAfter: string | null = null): Entry => {
+      const milliseconds = performance.now() - at;
+      return { requestId, kind, customer, at, milliseconds, status, code, retryAfter };
+    };
+    const path = `/v1/customers/${customerId(customer)}/purchasepermissions/AzureReservedInstances`;
+    try {
+      const answer = await fetch(`${url}${path}`, {
+        method: kind === 'read' ? 'GET' : 'PUT',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'ms-requestid': requestId,
+          ...(kind === 'write' && { 'content-type': 'application/json' }),
+        },
+        ...(kind === 'write' && { body: '{"state":"on"}' }),
+        signal: AbortSignal.timeout(2 * LIMIT_MS),
+      });
+      const body = (await answer.json()) as { code?: string };
+      return done(answer.status, body.code, answer.headers.get('retry-after'));
+    } catch {
+      return done(0);
+    }
+  }
+
+  async function record(sent: Promise<Entry>): Promise<Entry> {
+    const entry = await sent;
+    entries.push(entry);
+    return entry;
+  }
+
+  const read = () => record(send('read', 1, randomUUID()));
+  const write = (customer = next++) => record(send('write', customer, randomUUID()));
+
+  return {
+    entries,
+    read,
+    write,
+    keepSending(everyMilliseconds) {
+      const underWay = new Set<Promise<unknown>>();
+      const timer = setInterval(() => {
+        for (const sent of [read(), write()]) {
+          underWay.add(sent);
+          sent.finally(() => underWay.delete(sent));
+        }
+      }, everyMilliseconds);
+      return async () => {
+        clearInterval(timer);
+        await Promise.all(underWay);
+      };
+    },
+    async findFaults(databases) {
+      const faults: string[] = [];
+      const repeated: Entry[] = [];
+      for (const { kind, customer, requestId, status, code } of entries) {
+        if (kind === 'write' && (status === 0 || code === UNKNOWN)) {
+          repeated.push(await send(kind, customer, requestId));
+        }
+      }
+      const logged = new Map<string, number>();
+      for (const { sql } of databases) {
+        for (const row of await sql<{ request_id: string }>('select request_id from activity_log')) {
+          logged.set(row.request_id, (logged.get(row.request_id) ?? 0) + 1);
+        }
+      }
+      for (const entry of [...entries, ...repeated]) {
+        const { requestId, kind, status, code, milliseconds } = entry;
+        const what = `${kind} answered ${status} ${code ?? ''} after ${seconds(milliseconds)}`;
+        if (milliseconds > LIMIT_MS) faults.push(`${what}: too late`);
+        if (status >= 500 && !isUnavailable(entry)) faults.push(`${what}: without a code or Retry-After`);
+        if (kind === 'read' || status === 0 || code === UNKNOWN) continue;
+        const n = logged.get(requestId) ?? 0;
+        const answeredLater = repeated.some((one) => one.requestId === requestId && isOk(one));
+        if (n !== (isOk(entry) || answeredLater ? 1 : 0)) faults.push(`${what}: ${n} log rows`);
+      }
+      for (const entry of repeated) {
+        if (!isOk(entry)) faults.push(`an unknown outcome stays unknown: ${entry.status} ${entry.code ?? ''}`);
+      }
+      return faults;
+    },
+  };
+}
