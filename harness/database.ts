@@ -7,6 +7,7 @@ import { migrate } from '../src/db/migrate.js';
 export interface HarnessDatabase {
   /** As the application's login, which row-level security binds. */
   appUrl: string;
+  superuserUrl: string;
   /** As the superuser: for preparing rows and for counting them. */
   sql<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
   drop(): Promise<void>;
@@ -69,6 +70,7 @@ export async function openCluster({ url, workDir, name: login }: ClusterOptions)
     await client.connect();
     const handle: HarnessDatabase = {
       appUrl: urlOf(database, { name: login, password }),
+      superuserUrl: urlOf(database),
       sql: async (text, values) => (await client.query(text, values)).rows,
       drop: async () => {
         if (!made.delete(handle)) return;
