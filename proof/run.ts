@@ -9,10 +9,11 @@ import { judge } from './judge.js';
 import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
+import { input } from './suites/input.js';
 import { tamper } from './suites/tamper.js';
 import { tokens } from './suites/tokens.js';
 
-const suites: readonly Suite[] = [tamper, tokens];
+const suites: readonly Suite[] = [tamper, tokens, input];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
@@ -59,8 +60,8 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
     token,
     wants: (promiseId) => wanted.some(({ id }) => id === promiseId),
     random: randomNumbers(guarded ? seed : seed + 1),
-    serve: (database, environment = {}) =>
-      startSettledService({ workDir, databaseUrl: database.appUrl, token, environment }),
+    serve: (database, environment = {}, cli) =>
+      startSettledService({ workDir, databaseUrl: database.appUrl, token, environment, ...(cli && { cli }) }),
     command: (database, ...args) => runCommand(workDir, database.appUrl, args),
     print: (text) => print(`  ${text}`),
   });

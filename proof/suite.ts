@@ -45,8 +45,12 @@ export interface Proof {
   token: string;
   /** Whether the promise is to be measured: in this form, and with what is installed. */
   wants(promiseId: string): boolean;
-  /** The service as it is shipped, on a database of this run. */
-  serve(database: HarnessDatabase, environment?: Readonly<Record<string, string>>): Promise<RunningService>;
+  /** The service on a database of this run: as it is shipped, or a build of it without some guard (`cli`). */
+  serve(
+    database: HarnessDatabase,
+    environment?: Readonly<Record<string, string>>,
+    cli?: string,
+  ): Promise<RunningService>;
   /** Another command of the program. */
   command(database: HarnessDatabase, ...args: string[]): Promise<{ code: number; lines: string[] }>;
   /** For who waits. */
