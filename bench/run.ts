@@ -5,37 +5,54 @@ import { stopAll } from '../harness/processes.js';
 import { type Run, runAndExit } from '../harness/run.js';
 import { adminToken, startSettledService } from '../harness/service.js';
 import type { Bench, Scenario } from './harness/bench.js';
+import { drawProfiles } from './harness/flame-graph.js';
 import { startLoadGenerator } from './harness/load.js';
 import { customers } from './scenarios/customers.js';
 import { get } from './scenarios/get.js';
+import { hot } from './scenarios/hot.js';
+import { lists } from './scenarios/lists.js';
 import { log } from './scenarios/log.js';
+import { lookup } from './scenarios/lookup.js';
 import { memory } from './scenarios/memory.js';
+import { overload } from './scenarios/overload.js';
+import { pace } from './scenarios/pace.js';
 import { purchase } from './scenarios/purchase.js';
 import { start } from './scenarios/start.js';
 import { switches } from './scenarios/switch.js';
 
 const scenarios: Readonly<Record<string, { title: string; run: Scenario }>> = {
   get: { title: 'GET one permission ÷ a bare Fastify route with the same schemas', run: get },
+  lookup: { title: 'GET one permission ÷ the same look-up by pgbench, and ÷ its two halves', run: lookup },
+  pace: { title: 'Slow answers ÷ usual ones at four fifths of what the service can do', run: pace },
   switch: { title: 'PUT on / DELETE ÷ pgbench with the same statements, pipelined', run: switches },
+  hot: { title: 'PUT on / DELETE of ten customers ÷ of many', run: hot },
+  overload: { title: 'Answers 2xx at 16 times the connections ÷ at capacity', run: overload },
   purchase: { title: 'PUT of a reservation order, by its buyer ÷ PUT on / DELETE of a permission', run: purchase },
   customers: { title: 'Last page of the customers ÷ the first, time for a request', run: customers },
-  log: { title: 'One day of the log: a large log ÷ a small one, time for a request', run: log },
+  lists: { title: 'Lists ÷ the same rows from memory by a bare Fastify route', run: lists },
+  log: { title: 'The log: large ÷ small, old ÷ recent, one customer ÷ all, time for a request', run: log },
   start: { title: 'Cold start to the first 200', run: start },
   memory: { title: 'Resident memory', run: memory },
 };
 
-const usage = `npm run bench -- [--quick] [--profile DIR] [${Object.keys(scenarios).join(' | ')}]…
+const usage = `npm run bench -- [--quick | --long] [--profile DIR] [${Object.keys(scenarios).join(' | ')}]…
 
 --quick        fewer and shorter rounds, smaller tables
---profile DIR  CPU profiles of the service's processes
+--long         a log of 10 000 000 entries
+--profile DIR  CPU profiles of the service's processes, each with a flame graph
 BENCH_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to measure on; default: an embedded one
 `;
-// A run that hangs ends by itself: the full one takes up to 14 minutes, the quick one 2 to 3.
-const LIMIT_MINUTES = { full: 20, quick: 6 } as const;
+// A run that hangs ends by itself: the full one takes about half an hour, the quick one 5 minutes.
+const LIMIT_MINUTES = { full: 60, quick: 15 } as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' }, profile: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  options: {
+    quick: { type: 'boolean' },
+    long: { type: 'boolean' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
 const unknown = positionals.filter((name) => !Object.hasOwn(scenarios, name));
 if (values.help || unknown.length > 0) {
@@ -50,13 +67,14 @@ async function runAll({ workDir, cluster, isOver }: Run, generator: Bench['gener
   const profileDir = values.profile ? resolve(values.profile) : undefined;
   const bench: Bench = {
     quick,
+    long: values.long === true,
     workDir,
     cluster,
     generator,
     token,
     headers: { authorization: `Bearer ${token}` },
     // The most first: a service that has answered a few hundred requests is not compiled yet.
-    connections: quick ? [64, 1] : [64, 8, 1],
+    connections: quick ? [64, 1] : [256, 64, 8, 1],
     rounds: quick ? 2 : 5,
     sliceSeconds: quick ? 1 : 2,
     warmUpSeconds: quick ? 1 : 2,
@@ -92,6 +110,7 @@ await runAndExit(options, async (run) => {
   const generator = startLoadGenerator();
   try {
     await runAll(run, generator);
+    if (values.profile) for (const file of await drawProfiles(values.profile)) print(`flame graph: ${file}`);
   } finally {
     generator.close();
   }

@@ -13,9 +13,12 @@ const idOf = (kind: Kind, number: string) =>
 export const customerIdSql = (number: string) => idOf('8000', number);
 const id = (kind: Kind, number: number) => `00000000-0000-4000-${kind}-${String(number).padStart(12, '0')}`;
 export const customerId = (number: number) => id('8000', number);
-/** The customer's Azure subscription, and the home user who is Owner on it: see {@link insertEligibility}. */
+/** The customer's Azure plan, its Azure subscription, and the home user who is Owner on it: see {@link insertEligibility}. */
+export const subscriptionId = (number: number) => id('9000', number);
 export const azureSubscriptionId = (number: number) => id('a000', number);
 export const ownerId = (number: number) => id('b000', number);
+/** Of the assignment that makes the user so. */
+export const roleAssignmentId = (number: number) => id('c000', 2 * number);
 export const ownerName = (number: number) => `olga@c${number}.onmicrosoft.com`;
 
 export async function insertPartner(sql: HarnessDatabase['sql']): Promise<void> {

@@ -8,6 +8,8 @@ export interface HarnessDatabase {
   /** As the application's login, which row-level security binds. */
   appUrl: string;
   superuserUrl: string;
+  /** The application's login. */
+  login: string;
   /** As the superuser: for preparing rows and for counting them. */
   sql<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<R[]>;
   drop(): Promise<void>;
@@ -66,15 +68,17 @@ export async function openCluster({ url, workDir, name: login }: ClusterOptions)
       await client.query(`create database ${database}`);
     });
     await migrate({ ownerUrl: urlOf(database), appUser: { name: login, password } });
-    const client = new pg.Client({ connectionString: urlOf(database) });
-    await client.connect();
+    // One session, and a new one after the server was killed.
+    const session = new pg.Pool({ connectionString: urlOf(database), max: 1, idleTimeoutMillis: 0 });
+    session.on('error', () => {});
     const handle: HarnessDatabase = {
       appUrl: urlOf(database, { name: login, password }),
       superuserUrl: urlOf(database),
-      sql: async (text, values) => (await client.query(text, values)).rows,
+      login,
+      sql: async (text, values) => (await session.query(text, values)).rows,
       drop: async () => {
         if (!made.delete(handle)) return;
-        await client.end();
+        await session.end();
         // With force: a session ends some milliseconds after its client.
         await asSuperuser((superuser) => superuser.query(`drop database ${database} with (force)`));
       },

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { findPostmaster } from '../src/db/embedded/postmaster.js';
 import { type EmbeddedServer, startEmbedded } from '../src/db/embedded.js';
 import { type Cluster, openCluster } from './database.js';
+import { endWithRun } from './processes.js';
 
 /** A PostgreSQL of a suite's own, which may be killed; it comes back on the same port, with what was committed. */
 export interface KillableServer {
@@ -24,7 +25,7 @@ export interface KillableServer {
 
 const SETTINGS = { shared_buffers: '128MB', max_connections: '60' };
 
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
@@ -59,8 +60,15 @@ export async function startKillableServer(
   await mkdir(dataDir, { recursive: true });
   const launch = (more: Readonly<Record<string, string>> = {}): Promise<EmbeddedServer> =>
     startEmbedded({ dataDir, log: () => {}, settings: { ...SETTINGS, ...settings, ...more } });
-  let server = await launch();
-  const { port, superuserUrl } = server;
+  let launching = launch();
+  // A run that is over while the server starts waits for it, and takes it along.
+  const forget = endWithRun(() =>
+    launching.then(
+      (server) => server.stop(),
+      () => {},
+    ),
+  );
+  const { port, superuserUrl } = await launching;
   const dataDirectory = join(dataDir, 'postgres');
   const cluster = await openCluster({ url: superuserUrl, workDir, name });
 
@@ -85,12 +93,14 @@ export async function startKillableServer(
     },
     end,
     start: async (more) => {
-      server = await launch(more);
+      launching = launch(more);
+      const server = await launching;
       if (server.port !== port) throw new Error(`PostgreSQL came back on port ${server.port}, not on ${port}`);
     },
     close: async () => {
       await cluster.close().catch(() => {});
-      await server.stop();
+      await (await launching).stop();
+      forget();
     },
   };
 }

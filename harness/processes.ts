@@ -6,6 +6,8 @@ import { setTimeout } from 'node:timers/promises';
 
 const KILL_AFTER_MS = 20_000;
 const running = new Set<RunningProcess>();
+/** Servers that put themselves in the background. */
+const servers = new Set<() => Promise<void>>();
 let closed = false;
 
 export interface RunningProcess {
@@ -76,8 +78,15 @@ export function spawnProgram(program: string, options: ProgramOptions): RunningP
   return made;
 }
 
+/** Has a server end with the run at the latest. @returns takes that back, for when it has ended */
+export function endWithRun(stop: () => Promise<void>): () => void {
+  servers.add(stop);
+  return () => void servers.delete(stop);
+}
+
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((one) => one.stop()));
+  await Promise.all([...servers].map((stop) => stop()));
 }
 
 /** From now on none is started either: a scenario that was cut off may be between two of them. */

@@ -8,9 +8,9 @@ import type { Identity } from '../src/nouns/identity/identity.js';
 import { mintToken } from '../src/nouns/identity/mint.js';
 import { openIdentity } from '../src/server.js';
 import { customerId, ownerId, ownerName } from './data.js';
-import { freePort, type RunningProcess, spawnNode, untilOk } from './processes.js';
+import { freePort, type RunningProcess, spawnNode, spawnProgram, untilOk } from './processes.js';
 
-const cli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+const shippedCli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 /** One origin for every service of a run, so that one token is good for all of them. */
 const PUBLIC_URL = 'http://127.0.0.1';
 /** Read from the database and with a token, like the first request of a client. */
@@ -39,19 +39,23 @@ export interface ServiceOptions {
   profileDir?: string | undefined;
   /** Settings besides those of every service of a run. */
   environment?: Readonly<Record<string, string>>;
-  /** The program. Default: the one of this build. */
+  /** Default: one that is free. */
+  port?: number;
+  /** Another build's `cli.js`. */
   cli?: string;
+  /** A program with its arguments that starts it, and ends with its exit code. */
+  under?: readonly [string, ...string[]];
   /** First path to answer 200. Default: /readyz. */
   probe?: { path: string; token: string };
 }
 
 let started = 0;
-const sharedDataDir = (workDir: string) => join(workDir, 'data');
+export const sharedDataDir = (workDir: string) => join(workDir, 'data');
 
 /** The service as it is shipped, in a process of its own: authentication, ids and one log line a request, to a file. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
-  const { workDir, databaseUrl, profileDir, probe } = options;
-  const port = await freePort();
+  const { workDir, databaseUrl, profileDir, probe, cli = shippedCli } = options;
+  const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(workDir, `service-${++started}.log`);
   const environment = {
@@ -66,7 +70,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     ...options.environment,
   };
   const profiling = profileDir ? ['--cpu-prof', '--cpu-prof-dir', profileDir] : [];
-  const process = spawnNode([...profiling, options.cli ?? cli, 'serve'], environment, logFile);
+  const args = [...profiling, cli, 'serve'];
+  const [program, ...before] = options.under ?? [];
+  const process = program
+    ? spawnProgram(program, { args: [...before, globalThis.process.execPath, ...args], environment, logFile })
+    : spawnNode(args, environment, logFile);
   const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
   const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
   return { url, process, logFile, startedIn, stop: () => process.stop() };
@@ -90,15 +98,22 @@ export async function runCommand(
   workDir: string,
   databaseUrl: string,
   args: readonly string[],
+  other: { cli?: string; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<{ code: number; lines: string[] }> {
   const logFile = join(workDir, `command-${++started}.log`);
-  const environment = { DATA_DIR: sharedDataDir(workDir), DATABASE_URL: databaseUrl, SECRET_KEY: secretKey };
-  const process = spawnNode([cli, ...args], environment, logFile);
+  const environment = {
+    DATA_DIR: sharedDataDir(workDir),
+    DATABASE_URL: databaseUrl,
+    SECRET_KEY: secretKey,
+    ...other.environment,
+  };
+  const process = spawnNode([other.cli ?? shippedCli, ...args], environment, logFile);
   const code = await process.ended;
   return { code, lines: (await readFile(logFile, 'utf8')).trimEnd().split('\n') };
 }
 
-async function openIssuer(dataDir: string): Promise<Identity> {
+/** The issuer of every service on this data directory. */
+export async function openIssuer(dataDir: string): Promise<Identity> {
   const identity = await openIdentity(loadConfig({}, { dataDir, publicUrl: PUBLIC_URL }), PUBLIC_URL);
   if (!identity) throw new Error('the built-in issuer does not run');
   return identity;
@@ -110,15 +125,13 @@ export async function adminToken(workDir: string, dataDir = sharedDataDir(workDi
   return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
 }
 
-/** Tokens of the Owners of customers number 1 to `customers`, in this order. */
-export async function ownerTokens(workDir: string, customers: number): Promise<string[]> {
+/** Makes tokens of Owners, by their customer's number. */
+export async function ownerTokens(workDir: string): Promise<(customer: number) => Promise<string>> {
   const issuer = await openIssuer(sharedDataDir(workDir));
-  return Promise.all(
-    Array.from({ length: customers }, (_, index) => {
-      const [number, user] = [index + 1, ownerName(index + 1)];
-      const findCustomerUser = async () => ({ objectId: ownerId(number), userPrincipalName: user, groups: [] });
-      const request = { customer: customerId(number), user, lifetimeSeconds: TOKEN_SECONDS };
-      return mintToken({ ...issuer, findCustomerUser }, request);
-    }),
-  );
+  return (number) => {
+    const user = ownerName(number);
+    const findCustomerUser = async () => ({ objectId: ownerId(number), userPrincipalName: user, groups: [] });
+    const request = { customer: customerId(number), user, lifetimeSeconds: TOKEN_SECONDS };
+    return mintToken({ ...issuer, findCustomerUser }, request);
+  };
 }

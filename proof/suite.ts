@@ -15,7 +15,7 @@ export interface Promised {
   withoutGuard?: string;
   /** Measured by the long form alone. */
   longOnly?: true;
-  /** What has to be installed for it, by the name of the program; `root` where the user has to be root. */
+  /** What has to be installed for it, by the name of the program; `root` where the user has to be root, `history` where the release before is taken from it. */
   needs?: readonly string[];
 }
 

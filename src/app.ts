@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
@@ -61,6 +60,9 @@ import * as webhookSchemas from './nouns/webhooks/schemas.js';
 import { webhookValidation } from './nouns/webhooks/validation-routes.js';
 import { authentication, type TokenRules } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
+import { closing } from './plugins/closing.js';
+import type { SharedCounts } from './plugins/counts/shared-store.js';
+import { deadline } from './plugins/deadline.js';
 import { answerFrameworkError, errors } from './plugins/errors.js';
 import { face } from './plugins/face.js';
 import { health } from './plugins/health.js';
@@ -84,12 +86,18 @@ export interface AppDependencies {
   tokenRules: TokenRules;
   /** The built-in issuer; absent where tokens come from elsewhere. */
   identity?: Identity;
+  /** Counts of the limits that other instances have in common with this one. */
+  sharedCounts?: SharedCounts;
   ready: () => Promise<string | undefined>;
   version: string;
   now: () => Date;
 }
 
 const BODY_LIMIT = 64 * 1024;
+/** Clients in the middle of their work send again sooner. Without a drain nobody is waited for. */
+const LINGER_MILLISECONDS = 2000;
+/** Below the 5 s after which most clients and balancers have given up. */
+const DEADLINE_MS = 4000;
 
 /** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
@@ -101,6 +109,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: 5000,
+    // Without any byte in either direction, as of who does not read his answer; between requests keepAliveTimeout counts.
+    connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     routerOptions: {
@@ -136,11 +146,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     }
   });
 
+  await app.register(closing, { lingerMilliseconds: config.drainSeconds > 0 ? LINGER_MILLISECONDS : 0 });
   await app.register(errors);
   await app.register(requestIds);
+  await app.register(deadline, { milliseconds: DEADLINE_MS });
   await app.register(protocol);
-  // Pages alone need the whole set; an answer of the API gets `nosniff` from `request-ids`.
-  await app.register(helmet, { global: false });
   await app.register(openapi, { version: deps.version });
   await app.register(authentication, {
     rules: deps.tokenRules,
@@ -150,10 +160,15 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   });
   await app.register(authorization);
   await app.register(telemetry, { registry: deps.registry });
-  await app.register(limits, config);
+  await app.register(limits, {
+    requestsPerMinute: config.requestsPerMinute,
+    switchesPerMinute: config.switchesPerMinute,
+    ...(deps.sharedCounts && { shared: { counts: deps.sharedCounts, key: deriveKey(deps.secret, 'rate limits') } }),
+  });
   await app.register(pressure);
   await app.register(face);
-  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
+  const atOneCustomer = Math.max(1, Math.floor(config.poolMax / 2));
+  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now, atOneCustomer });
   await app.register(health, { ready: deps.ready });
 
   for (const schema of [

@@ -9,6 +9,9 @@ run({
   stdout: process.stdout,
   stderr: process.stderr,
   commands,
+  onStop: (listener) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
+  },
 }).then(
   (code) => {
     process.exitCode = code;

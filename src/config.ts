@@ -114,6 +114,13 @@ export const Settings = Type.Object({
     default: 60,
     minimum: 0,
   }),
+  rateLimitStore: Type.Optional(
+    Type.String({
+      description:
+        'Redis that the counts of both limits are kept in, as `redis://user:password@host:6379/0`, with TLS `rediss://`; the same on every instance. Absent: each instance counts for itself.',
+      pattern: '^rediss?://([^\\s/@]*@)?([^\\s/@:?#]+|\\[[0-9a-fA-F:.]+\\])(:\\d{1,5})?(/\\d{0,3})?$',
+    }),
+  ),
   webhookAllowPrivateTargets: Type.Boolean({
     description: 'Webhooks may go to private and loopback addresses, and to plain http.',
     default: false,
@@ -216,7 +223,7 @@ export function loadConfig(
   }
   for (const name of settingNames) {
     if (given[name] === undefined || Value.Check(Settings.properties[name], given[name])) continue;
-    const shown = /secret|url|key/i.test(name) ? '' : ` (given: ${JSON.stringify(given[name])})`;
+    const shown = /secret|url|key|store/i.test(name) ? '' : ` (given: ${JSON.stringify(given[name])})`;
     throw new ConfigError(`${variableOf(name)} is not valid${shown}: ${describe(name)}`);
   }
   return Object.freeze(complete(given as Static<typeof Settings>, tokens));
@@ -267,6 +274,17 @@ function checkRefundFees(fees: readonly string[]): void {
   }
 }
 
+function checkRateLimitStore(address: string): void {
+  try {
+    const { username, password } = new URL(address);
+    decodeURIComponent(username + password);
+  } catch {
+    throw new ConfigError(
+      `RATE_LIMIT_STORE is not valid: its password may need percent-encoding. ${describe('rateLimitStore')}`,
+    );
+  }
+}
+
 function complete(given: Static<typeof Settings>, tokens: boolean): Config {
   const production = given.nodeEnv === 'production';
   const identity = given.identity ?? (given.tokenIssuers.length > 0 ? 'external' : 'built-in');
@@ -288,6 +306,7 @@ function complete(given: Static<typeof Settings>, tokens: boolean): Config {
     );
   }
   checkRefundFees(given.refundFees);
+  if (given.rateLimitStore !== undefined) checkRateLimitStore(given.rateLimitStore);
   return {
     ...given,
     production,

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Fastify, { type FastifyBaseLogger } from 'fastify';
 import { Registry } from 'prom-client';
@@ -19,6 +20,8 @@ import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from './nouns/identity/identity.js';
 import type { TokenRules } from './plugins/authentication.js';
+import { openRedisCounts, RedisRefuses } from './plugins/counts/redis-counts.js';
+import type { SharedCounts } from './plugins/counts/shared-store.js';
 import { readVersion } from './version.js';
 import { startWatch } from './watch.js';
 
@@ -27,6 +30,10 @@ export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
 const WATCH_MILLISECONDS = 30_000;
 const DELIVERIES_MILLISECONDS = 1000;
 const CHECKPOINTS_MILLISECONDS = 30_000;
+/** Longer than any statement of a request may take, so that what is not answered by then will not be. */
+const SILENCE_MILLISECONDS = 2500;
+/** Balancers ask every few seconds and wait for a second or two. */
+const READY_MILLISECONDS = 1000;
 
 export interface RunningServer {
   /** Where the API listens, e.g. `http://127.0.0.1:3000`. */
@@ -36,7 +43,7 @@ export interface RunningServer {
   database: string;
   identity: Identity | undefined;
   /** Readiness off, drain, close; everything this call started is gone afterwards. */
-  close(): Promise<void>;
+  close(options?: { drain: boolean }): Promise<void>;
 }
 
 export interface OpenDatabase {
@@ -64,8 +71,16 @@ export function loginOf(url: string): { name: string; password: string } {
   return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
-/** Opens the database that the configuration names, else the embedded one; migrates where the owner's login is known. */
-export async function openDatabase(config: Config, secret: Buffer, log: FastifyBaseLogger): Promise<OpenDatabase> {
+/**
+ * Opens the database that the configuration names, else the embedded one; migrates where the owner's login is known.
+ * @param silenceMilliseconds for who has no statement that takes longer, see `connect`
+ */
+export async function openDatabase(
+  config: Config,
+  secret: Buffer,
+  log: FastifyBaseLogger,
+  silenceMilliseconds?: number,
+): Promise<OpenDatabase> {
   const embedded = config.databaseUrl
     ? undefined
     : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }).catch((error: Error) => {
@@ -87,6 +102,7 @@ export async function openDatabase(config: Config, secret: Buffer, log: FastifyB
       url: urls.appUrl,
       poolMax: config.poolMax,
       preparedStatements: config.preparedStatements,
+      ...(silenceMilliseconds !== undefined && { silenceMilliseconds }),
       onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
     });
     const { version } = await usable('DATABASE_URL', checkDatabase(db, config.production));
@@ -131,8 +147,18 @@ export function addressOf(config: Config): string {
   return config.publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
 }
 
+/** @throws ConfigError when the store is there and refuses this service */
+async function openSharedCounts(config: Config, log: FastifyBaseLogger): Promise<SharedCounts | undefined> {
+  if (!config.rateLimitStore) return undefined;
+  return openRedisCounts(config.rateLimitStore, log).catch((error: unknown) => {
+    if (!(error instanceof RedisRefuses)) throw error;
+    throw new ConfigError(`RATE_LIMIT_STORE cannot be used: ${error.message}.`);
+  });
+}
+
 async function listenForMetrics(config: Config, registry: Registry): Promise<{ url: string; close(): Promise<void> }> {
-  const app = Fastify();
+  // A scraper that keeps its connection must not keep the process.
+  const app = Fastify({ forceCloseConnections: true });
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
   const url = await app.listen({ host: config.metricsHost, port: config.metricsPort });
   return { url: `${url}/metrics`, close: () => app.close() };
@@ -141,12 +167,15 @@ async function listenForMetrics(config: Config, registry: Registry): Promise<{ u
 /** Database, migrations, application, sockets. @throws ConfigError, UnfitDatabase with a sentence for the operator */
 export async function start(config: Config, log: FastifyBaseLogger): Promise<RunningServer> {
   const closers: (() => Promise<void>)[] = [];
+  /** What works with the rest: closed before it, all at once, so that none waits for the slowest of the others. */
+  const working: (() => Promise<void>)[] = [];
   const closeAll = async () => {
+    await Promise.all(working.map((close) => close()));
     for (const close of closers.reverse()) await close();
   };
   try {
     const secret = await loadSecret(config);
-    const database = await openDatabase(config, secret, log);
+    const database = await openDatabase(config, secret, log, SILENCE_MILLISECONDS);
     closers.push(database.close);
     const { db } = database;
     const rules = { purchaserRoles: config.purchaserRoles };
@@ -171,12 +200,19 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     }
     const ready = async () => {
       if (stopping) return 'shutting down';
+      const late = new AbortController();
+      const silent = setTimeout(READY_MILLISECONDS, 'the database does not answer', { signal: late.signal });
+      silent.catch(() => {});
       try {
-        return await findSchemaFault(db);
+        return await Promise.race([findSchemaFault(db), silent]);
       } catch {
         return 'the database does not answer';
+      } finally {
+        late.abort();
       }
     };
+    const sharedCounts = await openSharedCounts(config, log);
+    if (sharedCounts) closers.push(sharedCounts.close);
     const app = await buildApp({
       config,
       db,
@@ -186,11 +222,12 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
       secret,
       tokenRules: tokenRules(config, identity),
       ...(identity && { identity }),
+      ...(sharedCounts && { sharedCounts }),
       ready,
       version: readVersion(),
       now,
     });
-    closers.push(() => app.close());
+    working.push(() => app.close());
     const watch = startWatch({
       db,
       rules,
@@ -199,9 +236,9 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
       now,
       everyMilliseconds: WATCH_MILLISECONDS,
     });
-    closers.push(() => watch.stop());
+    working.push(() => watch.stop());
     const metrics = await listenForMetrics(config, registry);
-    closers.push(metrics.close);
+    working.push(metrics.close);
     const url = await app.listen({ host: config.host, port: config.port });
     const deliveries = startDeliveries({
       db,
@@ -213,15 +250,15 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
       now,
       everyMilliseconds: DELIVERIES_MILLISECONDS,
     });
-    closers.push(() => deliveries.stop());
+    working.push(() => deliveries.stop());
     return {
       url,
       metricsUrl: metrics.url,
       database: database.description,
       identity,
-      close: async () => {
+      close: async ({ drain } = { drain: true }) => {
         stopping = true;
-        if (config.drainSeconds > 0) await new Promise((resolve) => setTimeout(resolve, config.drainSeconds * 1000));
+        if (drain) await setTimeout(config.drainSeconds * 1000);
         await closeAll();
       },
     };

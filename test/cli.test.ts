@@ -1,11 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { commands, run } from '../src/commands/index.js';
@@ -13,9 +10,7 @@ import { settingNames, variableOf } from '../src/config.js';
 import { isRunning } from '../src/db/embedded/process-lock.js';
 import { readVersion } from '../src/version.js';
 import { createTestDatabase } from './helpers/database.js';
-
-const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url));
-const SECRET_KEY = Buffer.alloc(32, 1).toString('base64');
+import { settledStatusOf, startProcess } from './helpers/process.js';
 
 /** The command line inside this process. */
 async function call(argv: string[], environment: Record<string, string> = {}) {
@@ -25,61 +20,17 @@ async function call(argv: string[], environment: Record<string, string> = {}) {
       text[name] += part;
     },
   });
-  const code = await run({ argv, environment, stdout: into('stdout'), stderr: into('stderr'), commands });
+  const code = await run({
+    argv,
+    environment,
+    stdout: into('stdout'),
+    stderr: into('stderr'),
+    commands,
+  });
   return { code, ...text };
 }
 
 const isOneSentence = (t: Test, text: string) => t.match(text, /^\S[^\n]+\n$/, text);
-
-interface Started {
-  child: ChildProcess;
-  url: string;
-  metricsUrl: string;
-  output(): string;
-  exited: Promise<unknown[]>;
-}
-
-/** The command line as a process of its own; resolves when it listens. */
-async function startProcess(t: Test, settings: Record<string, string>, prefix: string[] = []): Promise<Started> {
-  const [program = '', ...args] = [...prefix, process.execPath, CLI, 'serve'];
-  const child = spawn(program, args, {
-    cwd: t.testdir(),
-    env: { PATH: process.env.PATH, PORT: '0', METRICS_PORT: '0', DEMO: 'false', ...settings },
-  });
-  let output = '';
-  child.stdout?.on('data', (part) => {
-    output += part;
-  });
-  child.stderr?.on('data', (part) => {
-    output += part;
-  });
-  t.teardown(() => child.kill('SIGKILL'));
-  const exited = once(child, 'exit');
-  const ended = exited.then(([code]) => Promise.reject(new Error(`ended with ${code}: ${output}`)));
-  const listening = (async () => {
-    while (child.exitCode === null && child.signalCode === null) {
-      const url = /Listening on +(\S+)/.exec(output)?.[1];
-      const metricsUrl = /Metrics +(\S+)/.exec(output)?.[1];
-      if (url && metricsUrl) return { url, metricsUrl };
-      await setTimeout(20);
-    }
-    return ended;
-  })();
-  ended.catch(() => {});
-  return { child, exited, output: () => output, ...(await Promise.race([listening, ended])) };
-}
-
-const statusOf = async (url: string) => (await fetch(url)).status;
-
-/** A machine so busy that the event loop is late answers 503 for a while. */
-async function settledStatusOf(url: string): Promise<number> {
-  for (let i = 0; i < 40; i++) {
-    const status = await statusOf(url);
-    if (status !== 503) return status;
-    await setTimeout(250);
-  }
-  return 503;
-}
 
 t.test('help names every command; the help of each names its flags, every setting and the exit codes', async (t) => {
   const overview = await call(['--help']);
@@ -227,39 +178,4 @@ t.test('with no setting at all it serves from an embedded server, and Ctrl-C lea
   child.kill('SIGINT');
   t.same(await exited, [0, null]);
   t.throws(() => process.kill(postmaster, 0), { code: 'ESRCH' });
-});
-
-t.test('SIGTERM: not ready at once, requests are taken while it drains, then exit 0', async (t) => {
-  const database = await createTestDatabase(t);
-  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, DRAIN_SECONDS: '2' };
-  const { child, url, exited, output } = await startProcess(t, settings);
-  t.match(output(), /Database +PostgreSQL 1\d\.\d+ at 127\.0\.0\.1/);
-  t.equal(await settledStatusOf(`${url}/readyz`), 200);
-  child.kill('SIGTERM');
-  const signalled = Date.now();
-  for (;;) {
-    if ((await statusOf(`${url}/readyz`)) === 503) break;
-    t.ok(Date.now() - signalled < 1000, 'readiness goes off within a second');
-    await setTimeout(20);
-  }
-  t.equal(await statusOf(`${url}/livez`), 200);
-  t.equal(await statusOf(`${url}/v1/purchasepermissions`), 401, 'still answers');
-  t.same(await exited, [0, null]);
-  t.ok(Date.now() - signalled > 1900, 'after the drain');
-  t.ok(Date.now() - signalled < 10_000);
-  await t.rejects(fetch(`${url}/livez`));
-});
-
-const pidNamespaces = spawnSync('unshare', ['-fp', '--mount-proc', 'true']).status === 0;
-
-t.test('SIGTERM as process 1 of a container ends it with 0', { skip: !pidNamespaces }, async (t) => {
-  const database = await createTestDatabase(t);
-  const namespace = ['unshare', '-fp', '--mount-proc', '--kill-child'];
-  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY };
-  const { child, exited } = await startProcess(t, settings, namespace);
-  const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8');
-  const node = Number(children.trim());
-  t.match(await readFile(`/proc/${node}/status`, 'utf8'), /NSpid:.*\t1\n/, 'it is process 1');
-  process.kill(node, 'SIGTERM');
-  t.same(await exited, [0, null]);
 });

@@ -72,6 +72,7 @@ const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]
   preparedStatements: ['false', false],
   requestsPerMinute: ['0', 0],
   switchesPerMinute: ['0', 0],
+  rateLimitStore: ['rediss://cp:se%40cret@redis.example:6380/2', 'rediss://cp:se%40cret@redis.example:6380/2'],
   webhookAllowPrivateTargets: ['true', true],
   quoteMinutes: ['45', 45],
   checkpointDir: ['/srv/checkpoints', '/srv/checkpoints'],
@@ -117,6 +118,12 @@ t.test('a value that cannot be meant stops the start with a sentence naming the 
     ['refundFees', '12@5'],
     ['poolMax', '0'],
     ['preparedStatements', '1'],
+    ['rateLimitStore', 'memcached://redis.example'],
+    ['rateLimitStore', 'redis://'],
+    ['rateLimitStore', 'redis://redis.example:6379/one'],
+    ['rateLimitStore', 'redis://redis.example:99999'],
+    ['rateLimitStore', 'redis://cp:per%cent@redis.example'],
+    ['rateLimitStore', 'redis://redis.example?password=secret'],
     ['quoteMinutes', '0'],
     ['checkpointMinutes', '0'],
     ['drainSeconds', '301'],
@@ -158,6 +165,8 @@ t.test('a command that takes no tokens needs none of their settings, but a datab
 t.test('no message repeats a secret', async (t) => {
   t.notMatch(refusal({ DATABASE_URL: 'mysql://user:hunter2@h/d' }), /hunter2/);
   t.notMatch(refusal({ SECRET_KEY: 'hunter2' }), /hunter2/);
+  t.notMatch(refusal({ RATE_LIMIT_STORE: 'redis://user:hunter2@' }), /hunter2/);
+  t.notMatch(refusal({ RATE_LIMIT_STORE: 'redis://user:hunter2%@h' }), /hunter2/);
 });
 
 t.test("README's table is the one that src/config.ts makes", async (t) => {

@@ -1,21 +1,23 @@
 import { readdir } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
-import { loadConfig } from '../src/config.js';
+import { findProgram } from '../harness/programs.js';
+import { startRedis } from '../harness/redis.js';
+import { ConfigError, loadConfig } from '../src/config.js';
 import { createLog } from '../src/log.js';
+import { mintToken } from '../src/nouns/identity/mint.js';
 import { start } from '../src/server.js';
 import { createTestDatabase } from './helpers/database.js';
 import { startReceiver } from './helpers/receiver.js';
+import { CONTOSO } from './helpers/service.js';
 
-t.test('a running service delivers what is in the outbox', async (t) => {
-  const database = await createTestDatabase(t);
-  const receiver = await startReceiver(t);
-  const arrived = new Promise<void>((resolve) => {
-    receiver.answer = (_delivery, response) => response.end(() => resolve());
-  });
-  const client = new pg.Client({ connectionString: database.superuserUrl });
-  await client.connect();
+const skip = findProgram('redis-server') === undefined && 'redis-server is not installed';
+
+/** A partner with a webhook, and an event that waits for it. */
+async function insertWaitingEvent(client: pg.Client, target: string): Promise<void> {
   await client.query(
     `with made as (
        insert into partners values (gen_random_uuid(), 'One', 'one.onmicrosoft.com', 'US', '1', gen_random_uuid(), now())
@@ -27,8 +29,19 @@ t.test('a running service delivers what is in the outbox', async (t) => {
      insert into webhook_events
      select partner_id, gen_random_uuid(), gen_random_uuid(), 'test-created', $2, gen_random_uuid(), 'waiting', 0, now(),
        '[]', now() from made`,
-    [receiver.url, { EventName: 'test-created', ResourceUri: '/test', ResourceName: 'test', AuditUri: null }],
+    [target, { EventName: 'test-created', ResourceUri: '/test', ResourceName: 'test', AuditUri: null }],
   );
+}
+
+t.test('a running service delivers what is in the outbox', async (t) => {
+  const database = await createTestDatabase(t);
+  const receiver = await startReceiver(t);
+  const arrived = new Promise<void>((resolve) => {
+    receiver.answer = (_delivery, response) => response.end(() => resolve());
+  });
+  const client = new pg.Client({ connectionString: database.superuserUrl });
+  await client.connect();
+  await insertWaitingEvent(client, receiver.url);
   const config = loadConfig({
     DATABASE_URL: database.appUrl,
     DATA_DIR: t.testdir(),
@@ -43,6 +56,37 @@ t.test('a running service delivers what is in the outbox', async (t) => {
   await server.close();
   t.match((await client.query('select status from webhook_events')).rows, [{ status: 'delivered' }]);
   await client.end();
+});
+
+t.test('a delivery under way does not keep the sockets from closing', async (t) => {
+  const database = await createTestDatabase(t);
+  const receiver = await startReceiver(t);
+  const asked = new Promise<ServerResponse>((resolve) => {
+    receiver.answer = (_delivery, response) => resolve(response);
+  });
+  const client = new pg.Client({ connectionString: database.superuserUrl });
+  await client.connect();
+  await insertWaitingEvent(client, receiver.url);
+  await client.end();
+  const config = loadConfig({
+    DATABASE_URL: database.appUrl,
+    DATA_DIR: t.testdir(),
+    PORT: '0',
+    METRICS_PORT: '0',
+    WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
+  });
+  const server = await start(config, createLog('silent'));
+  const response = await asked;
+  const closed = server.close();
+  const answers = () =>
+    fetch(`${server.url}/livez`, { headers: { connection: 'close' } }).then(
+      () => true,
+      () => false,
+    );
+  while (await answers()) await setTimeout(20);
+  t.equal(response.socket?.destroyed, false, 'the delivery still waits for its answer');
+  response.end();
+  await closed;
 });
 
 t.test('a service that ends leaves a checkpoint of each partner, where it is told to', async (t) => {
@@ -69,3 +113,43 @@ t.test('a service that ends leaves a checkpoint of each partner, where it is tol
   const files = await readdir(join(directory, rows[0]?.partner_id ?? ''));
   t.match(files.sort(), ['000000001.checkpoint', /^[0-9a-f]{64}\.leaves\.gz$/]);
 });
+
+t.test(
+  'a start with RATE_LIMIT_STORE counts there, and a store that refuses ends it with a sentence',
+  { skip },
+  async (t) => {
+    const [database, dataDir] = [await createTestDatabase(t), t.testdir()];
+    const redis = await startRedis(dataDir, ['--requirepass', 'store-secret']);
+    t.teardown(redis.stop);
+    const store = (password: string) => redis.url.replace('//', `//:${password}@`);
+    const settings = {
+      DATABASE_URL: database.appUrl,
+      DATA_DIR: dataDir,
+      PORT: '0',
+      METRICS_PORT: '0',
+      REQUESTS_PER_MINUTE: '3',
+    };
+    const begin = (password: string) =>
+      start(loadConfig({ ...settings, RATE_LIMIT_STORE: store(password) }), createLog('silent'));
+    await t.rejects(begin('wrong'), {
+      constructor: ConfigError,
+      message: 'RATE_LIMIT_STORE cannot be used: the password is wrong or the user does not exist.',
+    });
+    const instances = [await begin('store-secret'), await begin('store-secret')];
+    const client = new pg.Client({ connectionString: database.superuserUrl });
+    await client.connect();
+    await client.query(
+      `insert into partners values ($1, 'Contoso', 'c.example', 'US', '1', gen_random_uuid(), now())`,
+      [CONTOSO],
+    );
+    await client.end();
+    const statuses: number[] = [];
+    for (const { url, identity } of [...instances, ...instances]) {
+      const token = identity ? await mintToken(identity, { partner: 'contoso' }) : '';
+      const answer = await fetch(`${url}/v1/purchasepermissions`, { headers: { authorization: `Bearer ${token}` } });
+      statuses.push(answer.status);
+    }
+    for (const { close } of instances) await close();
+    t.strictSame(statuses, [200, 200, 200, 429]);
+  },
+);

@@ -5,7 +5,8 @@ import t from 'tap';
 import { createEvents } from '../src/events.js';
 import { createLog } from '../src/log.js';
 import { startWatch } from '../src/watch.js';
-import { CONTOSO, FABRIKAM, startService } from './helpers/service.js';
+import { purchaseOf } from './contract/tenant-bodies.js';
+import { CONTOSO, FABRIKAM, type MadeCustomer, startService } from './helpers/service.js';
 
 const service = await startService(t);
 const { request } = service;
@@ -105,4 +106,85 @@ t.test('events are forgotten when their time is over, and those of nobody', asyn
       'x waiting 31',
     ],
   );
+});
+
+const CAPACITY = '/providers/Microsoft.Capacity';
+
+/** Two purchases that wait for the partner. @returns their ids */
+async function buyTwice({ customerId, ownerUpn, azureSubscriptionId }: MadeCustomer): Promise<[string, string]> {
+  const permission = `/v1/customers/${customerId}/purchasepermissions/AzureReservedInstances`;
+  await request('PUT', permission, { body: { state: 'on' } });
+  await request('PUT', `${permission}/guards`, { body: { currencyCode: 'USD', approvalAbove: '0' } });
+  const token = await service.tokens.customerUser(customerId, ownerUpn);
+  const body = purchaseOf({ skuName: 'Standard_D2s_v5', entitlement: azureSubscriptionId });
+  const buy = async (): Promise<string> => {
+    const quote = await request('POST', `${CAPACITY}/calculatePrice?api-version=2022-11-01`, { token, body });
+    const id = quote.body.properties.reservationOrderId;
+    await request('PUT', `${CAPACITY}/reservationOrders/${id}?api-version=2022-11-01`, { token, body });
+    return id;
+  };
+  return [await buy(), await buy()];
+}
+
+t.test('a purchase that nobody decided in time is cancelled, logged and told once', async (t) => {
+  await service.newPrice();
+  await service.sql(
+    `insert into webhook_registrations values ($1, gen_random_uuid(), 'https://a.example', '{reservation-approval-decided}',
+       false, 1, now(), 'x') on conflict (partner_id) do update set webhook_events = excluded.webhook_events`,
+    [CONTOSO],
+  );
+  const made = await service.newCustomer();
+  const { customerId } = made;
+  const [late, early] = await buyTwice(made);
+  await service.sql("update orders set approval_expires_on = now() - interval '1 second' where order_id = $1", [late]);
+  const approve = (id: string) => request('POST', `/v1/customers/${customerId}/orders/${id}/approve`);
+  const tooLate = { status: 409, body: { description: /^The time for a decision ended on / } };
+  t.match(await approve(late), tooLate, 'before the watch has come');
+
+  await watch.runOnce();
+  await watch.runOnce();
+  const stateOf = (id: string) =>
+    service.sql(
+      `select o.status, ro.provisioning_state as order_state, r.provisioning_state,
+         (select bool_and(p ? 'cancelled') from jsonb_array_elements(ro.payments) p) as unpaid
+       from orders o join reservation_orders ro using (partner_id, order_id)
+         join reservations r using (partner_id, reservation_order_id)
+       where o.order_id = $1`,
+      [id],
+    );
+  t.same(await stateOf(late), [
+    { status: 'cancelled', order_state: 'Cancelled', provisioning_state: 'Cancelled', unpaid: true },
+  ]);
+  t.match(await stateOf(early), [{ status: 'pending', provisioning_state: 'PendingBilling', unpaid: false }]);
+  t.equal((await approve(late)).status, 409);
+  t.equal((await approve(early)).status, 200);
+
+  const entries = await service.sql(
+    `select actor_type, resource_id from activity_log where customer_id = $1 and operation_type = 'update_order' order by seq`,
+    [customerId],
+  );
+  t.same(entries, [
+    { actor_type: 'system', resource_id: late },
+    { actor_type: 'user', resource_id: early },
+  ]);
+  const events = await service.sql(
+    `select payload #>> '{Details,Decision}' as decision from webhook_events
+     where customer_id = $1 and event_name = 'reservation-approval-decided' order by occurred_on`,
+    [customerId],
+  );
+  t.same(events, [{ decision: 'lapse' }, { decision: 'approve' }]);
+});
+
+t.test('quotes are forgotten when their time is over', async (t) => {
+  const { customerId } = await service.newCustomer();
+  const insert = (days: number) =>
+    service.sql<{ quote_id: string }>(
+      `insert into quotes values ($1, gen_random_uuid(), $2, '{}', '{}', now() - interval '2 days', null,
+         now() + $3 * interval '1 day') returning quote_id`,
+      [CONTOSO, customerId, days],
+    );
+  await insert(-1);
+  const kept = await insert(1);
+  await watch.runOnce();
+  t.same(await service.sql('select quote_id from quotes where customer_id = $1', [customerId]), kept);
 });

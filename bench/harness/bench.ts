@@ -5,6 +5,8 @@ import type { LoadGenerator } from './load.js';
 /** What a scenario is given. */
 export interface Bench {
   quick: boolean;
+  /** The largest log. */
+  long: boolean;
   workDir: string;
   cluster: Cluster;
   generator: LoadGenerator;

@@ -1,8 +1,11 @@
 import autocannon from 'autocannon';
 import type { LoadPlan, LoadResult } from './load.js';
+import { runPaced } from './paced.js';
 
 /** The load generator's process: one plan at a time from its parent, answered with what came of it. */
 async function run(plan: LoadPlan): Promise<LoadResult> {
+  const { rate, until } = plan;
+  if (rate !== undefined && 'seconds' in until) return runPaced({ ...plan, rate, until });
   let next = 0;
   const result = await autocannon({
     url: plan.url,
@@ -26,6 +29,7 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
     refused: result.non2xx,
     failed: result.errors + result.timeouts,
     seconds: result.duration,
+    p50: result.latency.p50,
     p99: result.latency.p99,
   };
 }

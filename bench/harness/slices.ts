@@ -6,6 +6,7 @@ export interface Slice {
   /** Per second. */
   rate: number;
   /** Milliseconds. */
+  p50?: number;
   p99?: number;
   /** Of the server's process, microseconds per request. */
   cpu?: number;
@@ -42,6 +43,12 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? upper)) / 2;
+}
+
+/** @param share 0.99: what 99 of 100 values are not above */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((x, y) => x - y);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
 const short = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3));

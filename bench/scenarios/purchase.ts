@@ -83,7 +83,8 @@ export const purchase: Scenario = async (bench) => {
   await insertEligibility(database, BUYERS + SWITCHED);
   await insertPermissions(database, BUYERS);
   await settle(database);
-  const tokens = await ownerTokens(bench.workDir, BUYERS);
+  const ownerToken = await ownerTokens(bench.workDir);
+  const tokens = await Promise.all(Array.from({ length: BUYERS }, (_, index) => ownerToken(index + 1)));
   const service = await bench.serve(database);
   for (const connections of bench.connections) {
     const buying = createPurchaseLoad(bench, database, service, { connections, tokens });

@@ -191,7 +191,7 @@ export const input: Suite = {
       id: 'input-slowest',
       says: 'The slowest answer to one of them',
       target: `< ${LIMIT_MS / 1000} s`,
-      withoutGuard: 'by a service that forgets one for a while',
+      withoutGuard: 'without the deadline, by a service that forgets one for a while',
     },
     {
       id: 'input-event-loop',

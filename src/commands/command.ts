@@ -27,6 +27,8 @@ export interface Invocation {
   positionals: readonly string[];
   stdout: Output;
   stderr: Output;
+  /** Calls `listener` for each signal to stop. As long as nobody has asked for it, a signal ends the process. */
+  onStop(listener: () => void): void;
 }
 
 export interface Command {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError, describe, flagOf, loadConfig, type SettingName, settingNames, variableOf } from '../config.js';
 import { UnfitDatabase } from '../db/start-check.js';
 import { readVersion } from '../version.js';
-import { type Command, EXIT, type ExitCode, type Output, UsageError } from './command.js';
+import { type Command, EXIT, type ExitCode, type Invocation, type Output, UsageError } from './command.js';
 import { importCommand } from './import.js';
 import { migrateCommand } from './migrate.js';
 import { openapiCommand } from './openapi.js';
@@ -25,6 +25,8 @@ export interface RunOptions {
   stdout: Output;
   stderr: Output;
   commands: Readonly<Record<string, Command>>;
+  /** Absent where no signal comes. */
+  onStop?: Invocation['onStop'];
 }
 
 function overview(all: RunOptions['commands']): string {
@@ -88,7 +90,14 @@ export async function run(options: RunOptions): Promise<ExitCode> {
       if (typeof value === 'string') settings[setting] = value;
     }
     const config = loadConfig(options.environment, settings, command.withoutTokens !== true);
-    return await command.run({ config, flags: values, positionals, stdout, stderr });
+    return await command.run({
+      config,
+      flags: values,
+      positionals,
+      stdout,
+      stderr,
+      onStop: options.onStop ?? (() => {}),
+    });
   } catch (error) {
     if (error instanceof UsageError || error instanceof ConfigError) {
       stderr.write(`${error.message}\n`);

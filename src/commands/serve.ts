@@ -13,17 +13,39 @@ export const serveCommand: Command = {
   usage: '[flags]',
   flags: {},
   positionals: [0, 0],
-  async run({ config, stdout }) {
+  async run({ config, stdout, onStop }) {
     const output = bufferedOutput();
     const log = createLog(config.logLevel, output);
-    const server = await start(config, log);
+    const starting = start(config, log);
+    let listening = false;
     const closed = new Promise<void>((resolve, reject) => {
-      closeWithGrace({ delay: (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000, logger: false }, async ({ err }) => {
-        if (err) log.fatal({ err, event: 'crashed' }, 'crashed');
-        await server.close().then(resolve, reject);
+      const delay = (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000;
+      // A second one of these would end the process with requests in it.
+      const skip: ('SIGTERM' | 'SIGINT')[] = ['SIGTERM', 'SIGINT'];
+      const grace = closeWithGrace({ delay, logger: false, skip }, async ({ err }) => {
+        if (err) {
+          log.fatal({ err, event: 'crashed' }, 'crashed');
+          output.flushSync();
+        }
+        // Nobody counts on what has not listened yet.
+        const drain = listening;
+        const server = await starting;
+        await server.close({ drain }).then(resolve, reject);
+        output.flushSync();
+      });
+      let stopped = false;
+      // From the first moment on: as process 1 of a container a signal that nobody listens to is lost.
+      onStop(() => {
+        if (!stopped) void grace.close();
+        stopped = true;
+      });
+      starting.catch(() => {
+        grace.uninstall();
         output.flushSync();
       });
     });
+    const server = await starting;
+    listening = true;
     await announce(server, config.demo, stdout);
     await closed;
     return EXIT.done;

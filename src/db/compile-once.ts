@@ -11,6 +11,7 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import type { Reading, Tx } from './connect.js';
+import { Placeholder, type Statement, type Varying, valuesOf } from './sharing/merge.js';
 import type { Database } from './tables.js';
 
 const builder = new Kysely<Database>({
@@ -22,31 +23,43 @@ const builder = new Kysely<Database>({
   },
 });
 
-class Placeholder {
-  constructor(readonly name: string) {}
+/** A call of a statement that was compiled once, as it is handed to a transaction. */
+export interface StatementCall<Row = unknown> extends CompiledQuery<Row> {
+  statement: Statement;
+  given: Readonly<Record<string, unknown>>;
 }
 
 /**
  * A statement that is built and compiled at its first use and afterwards only given its parameters: building it anew
  * costs more processor time than sending it (47 against 23 microseconds for a lookup by key).
  * @param build gets one placeholder per parameter, to be used as a value and nothing else: the text must not depend on it
+ * @param varying of a statement that several callers of a shared transaction issue: what differs between them, with its
+ *   type; see sharing/merge.ts
  */
 export function compileOnce<Parameters extends Readonly<Record<string, unknown>>, Row>(
   build: (db: Kysely<Database>, parameters: Parameters) => Compilable<Row>,
+  varying?: Varying,
 ): (db: Reading, parameters: Parameters) => Promise<Row[]> {
-  let compiled: CompiledQuery<Row> | undefined;
+  return callable(build, varying && { as: 'lateral', varying });
+}
+
+function callable<Parameters extends Readonly<Record<string, unknown>>, Row>(
+  build: (db: Kysely<Database>, parameters: Parameters) => Compilable<Row>,
+  merges: Statement['merges'],
+): (db: Reading, parameters: Parameters) => Promise<Row[]> {
+  let statement: Statement | undefined;
   const placeholders = new Proxy({}, { get: (_target, name) => new Placeholder(String(name)) }) as Parameters;
-  return async (db, parameters) => {
-    compiled ??= build(builder, placeholders).compile();
-    const values = compiled.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));
-    const { rows } = await db.executeQuery<Row>({ ...compiled, parameters: values });
+  return async (db, given) => {
+    statement ??= { compiled: build(builder, placeholders).compile(), merges };
+    const call = { ...statement.compiled, parameters: valuesOf(statement, given), statement, given };
+    const { rows } = await db.executeQuery<Row>(call as StatementCall<Row>);
     return rows;
   };
 }
 
 /**
  * {@link compileOnce} for the insertion of one row.
- * @param complete adds what the statement ends with, e.g. `on conflict`
+ * @param complete adds what the statement ends with, e.g. `on conflict`; without parameters
  */
 export function insertOnce<Table extends keyof Database & string>(
   table: Table,
@@ -54,10 +67,13 @@ export function insertOnce<Table extends keyof Database & string>(
   complete: (insert: InsertQueryBuilder<Database, Table, InsertResult>) => Compilable<InsertResult> = (insert) =>
     insert,
 ): (tx: Tx, row: Insertable<Database[Table]>) => Promise<void> {
-  const insert = compileOnce<Record<string, unknown>, InsertResult>((db, $) => {
-    const row = Object.fromEntries(columns.map((column) => [column, $[column]]));
-    return complete(db.insertInto(table).values(row as Insertable<Database[Table]>));
-  });
+  const insert = callable<Record<string, unknown>, InsertResult>(
+    (db, $) => {
+      const row = Object.fromEntries(columns.map((column) => [column, $[column]]));
+      return complete(db.insertInto(table).values(row as Insertable<Database[Table]>));
+    },
+    { as: 'rows' },
+  );
   return async (tx, row) => {
     await insert(tx, row as Record<string, unknown>);
   };

@@ -1,9 +1,13 @@
 import type { Kysely } from 'kysely';
 import pg from 'pg';
-import { classifyFailure } from '../errors/from-postgres.js';
+import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
+import { forgetWarnings, warningOf } from './commit-warning.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
+import { openConnections } from './connections.js';
 import { sendTogether } from './flight.js';
+import { shareWrites } from './sharing/share-writes.js';
+import { runTogether } from './sharing/shared-transaction.js';
 import type { Database } from './tables.js';
 
 declare const bound: unique symbol;
@@ -22,9 +26,17 @@ export type CommitWith = (statement: Promise<unknown>) => void;
 
 /** COMMIT was sent and its outcome did not come back. */
 export class CommitOutcomeUnknown extends Error {
-  constructor(cause: unknown) {
-    super('the outcome of COMMIT is not known', { cause });
+  constructor(cause: unknown, message = 'the outcome of COMMIT is not known') {
+    super(message, { cause });
     this.name = 'CommitOutcomeUnknown';
+  }
+}
+
+/** Committed where it is visible, and not on the standby that was to have it too: asking this server tells nothing more. */
+export class CommitNotReplicated extends CommitOutcomeUnknown {
+  constructor(warning: Error) {
+    super(warning, 'the change is committed and may not have reached the standby');
+    this.name = 'CommitNotReplicated';
   }
 }
 
@@ -34,6 +46,8 @@ export interface ConnectOptions {
   poolMax: number;
   /** How long a request waits for one. Default: 1000. */
   waitMilliseconds?: number;
+  /** After what time without a byte from the server a connection in use is given up. Default: never. */
+  silenceMilliseconds?: number;
   /** False behind a transaction pooler without support for prepared statements (PgBouncer before 1.21). */
   preparedStatements: boolean;
   onIdleError: (error: Error) => void;
@@ -50,6 +64,11 @@ export interface DatabaseHandle {
    * @throws CommitOutcomeUnknown when COMMIT was sent and not answered
    */
   write<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
+  /**
+   * Like `write`, for the short work of one caller among many: those of a partner that come together share a transaction,
+   * see sharing/. Each is committed or undone as if it were alone.
+   */
+  writeTogether<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
   /** Reads what is visible to a tenant before its partners are known: its own customer rows. */
   readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /** Which partners there are, for work that walks them one by one. */
@@ -61,26 +80,25 @@ export interface DatabaseHandle {
   close(): Promise<void>;
 }
 
+/** @param last names what is to be issued just before COMMIT, at the end of the turn; when it throws nothing is committed */
+type TransactionWork<T> = (tx: Tx, commitWith: CommitWith, last: (issue: () => void) => void) => Promise<T>;
+
 const MAX_ATTEMPTS = 3;
+/** What Citus answers to a statement that it cannot route to one shard. */
+const FEATURE_NOT_SUPPORTED = '0A000';
+/** A server that was the primary and is none any more. */
+const READ_ONLY = '25006';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 /** Connects lazily: the pool opens its first connection at the first transaction. */
 export function connect(options: ConnectOptions): DatabaseHandle {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.poolMax,
-    connectionTimeoutMillis: options.waitMilliseconds ?? 1000,
-    keepAlive: true,
-    pipeline: true,
-  } as pg.PoolConfig);
-  // Without a listener a connection that breaks while idle ends the process.
-  pool.on('error', options.onIdleError);
+  const connections = openConnections({ ...options, waitMilliseconds: options.waitMilliseconds ?? 1000 });
 
   async function withClient<T>(
     use: (client: pg.PoolClient, onBroken: (cause: Error) => void) => Promise<T>,
   ): Promise<T> {
-    const client = await pool.connect();
+    const client = await connections.take();
     let broken: Error | undefined;
     const onBroken = (error: Error) => {
       broken ??= error;
@@ -89,25 +107,49 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     try {
       beginStatements(client);
       return await use(client, onBroken);
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === READ_ONLY) connections.renew();
+      throw error;
     } finally {
       client.off('error', onBroken);
-      client.release(broken);
+      connections.give(client, broken);
     }
   }
 
-  const attempt = <T>(begin: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> =>
+  const attempt = <T>(begin: string, work: TransactionWork<T>): Promise<T> =>
     withClient(async (client, onBroken) => {
       sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
       const deferred: Promise<unknown>[] = [];
+      const last: (() => void)[] = [];
       let result: T;
+      let committed: readonly [Promise<pg.QueryResult>];
       try {
-        result = await work(kyselyOn(client, options.preparedStatements) as Tx, (statement) => {
-          statement.catch(() => {});
-          deferred.push(statement);
-        });
+        result = await work(
+          kyselyOn(client, options.preparedStatements) as Tx,
+          (statement) => {
+            statement.catch(() => {});
+            deferred.push(statement);
+          },
+          (issue) => last.push(issue),
+        );
         await began;
+        // At the end of the turn, when whatever `work` has begun to build was issued.
+        committed = await new Promise((resolve, reject) => {
+          sendTogether(client, () => {
+            try {
+              for (const issue of last) issue();
+              endStatements(client);
+              forgetWarnings(client);
+              const commit = client.query('commit');
+              commit.catch(() => {});
+              resolve([commit]);
+            } catch (error) {
+              reject(error);
+            }
+          });
+        });
       } catch (error) {
         await Promise.allSettled([began, ...deferred]);
         await client.query('rollback').catch(onBroken);
@@ -115,24 +157,23 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         await began;
         throw error;
       }
-      sendTogether(client);
-      const committed = client.query('commit');
-      committed.catch(() => {});
       const outcomes = await Promise.allSettled(deferred);
       const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-      const commit = await committed.catch((cause) => {
+      const { command } = await committed[0].catch((cause) => {
         onBroken(cause);
         throw new CommitOutcomeUnknown(cause);
       });
-      if (commit.command !== 'COMMIT') {
-        throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
-      }
+      if (command !== 'COMMIT') throw failed?.reason ?? new Error('the transaction had failed before COMMIT');
+      if (failed) throw failed.reason;
+      const warning = warningOf(client);
+      if (warning) throw new CommitNotReplicated(warning);
       return result;
     });
 
   /** Reads in one flight: COMMIT leaves with the statements, so `work` has to issue them all in this turn. */
   const attemptLookUp = <T>(begin: string, work: (db: Reading) => Promise<T>): Promise<T> =>
     withClient(async (client, onBroken) => {
+      sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
       const ended = new Promise<void>((resolve, reject) => {
@@ -152,12 +193,13 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       return outcome.value;
     });
 
-  async function withRetry<T>(run: () => Promise<T>): Promise<T> {
-    for (let attempts = 1; ; attempts++) {
+  async function withRetry<T>(run: () => Promise<T>, first = 1): Promise<T> {
+    for (let attempts = first; ; attempts++) {
       try {
         return await run();
       } catch (error) {
-        const failure = error instanceof CommitOutcomeUnknown ? 'unexpected' : classifyFailure(error);
+        const settled = error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnavailable;
+        const failure = settled ? 'unexpected' : classifyFailure(error);
         const again = failure === 'retry' ? attempts < MAX_ATTEMPTS : failure === 'unavailable' && attempts < 2;
         if (!again) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempts));
@@ -175,6 +217,14 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   const read: DatabaseHandle['read'] = (partnerId, work) =>
     withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work));
 
+  function attemptWrite<T>(partnerId: string, work: TransactionWork<T>): Promise<T> {
+    connections.checkWrites();
+    return attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work);
+  }
+
+  const write = <T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>, first?: number) =>
+    withRetry(() => attemptWrite(partnerId, work), first);
+
   const watch: DatabaseHandle['watch'] = (work) =>
     withRetry(() => attempt("begin read only; set local app.watch = 'on'", work));
 
@@ -182,7 +232,14 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     read,
     lookUp: (partnerId, work) =>
       withRetry(() => attemptLookUp(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
-    write: (partnerId, work) => withRetry(() => attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work)),
+    write: (partnerId, work) => write(partnerId, work),
+    writeTogether: shareWrites({
+      alone: (partnerId, work, attempts) => write(partnerId, work, attempts + 1),
+      together: async (partnerId, works, locks) =>
+        attemptWrite(partnerId, (tx, commitWith, last) => runTogether(tx, works, { commitWith, last }, locks)),
+      mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown),
+      isUnsupported: (error) => error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED,
+    }),
     readTenant: (tenantId, work) =>
       withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
     listPartnerIds: () =>
@@ -191,7 +248,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
         return rows.map((row) => row.partner_id);
       }),
     watch,
-    query: async (text) => (await pool.query(text)).rows,
-    close: () => pool.end(),
+    query: <R extends pg.QueryResultRow>(text: string) =>
+      withClient(async (client) => (await client.query<R>(text)).rows),
+    close: connections.close,
   };
 }

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import {
   type CompiledQuery,
-  type DatabaseConnection,
-  type Driver,
+  type ConnectionProvider,
+  DefaultQueryExecutor,
+  type Dialect,
+  DummyDriver,
   Kysely,
   PostgresAdapter,
   PostgresIntrospector,
@@ -53,64 +55,77 @@ function explain(client: pg.ClientBase, error: unknown): unknown {
   return first !== undefined && error instanceof pg.DatabaseError && error.code === '25P02' ? first : error;
 }
 
-class PipelinedConnection implements DatabaseConnection {
-  constructor(
-    private readonly client: pg.ClientBase,
-    private readonly prepare: boolean,
-  ) {}
+type Issue = (query: CompiledQuery) => Promise<QueryResult<unknown>>;
 
-  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    if (ended.has(this.client)) throw new Error('a look-up has to issue its statements in one turn of the event loop');
-    const name = this.prepare ? statementName(query.sql) : undefined;
-    sendTogether(this.client);
+const issueOn =
+  (client: pg.ClientBase, prepare: boolean): Issue =>
+  async (query) => {
+    if (ended.has(client))
+      throw new Error(
+        'the transaction has ended: a look-up issues all its statements in one turn, a write before it returns',
+      );
+    const name = prepare ? statementName(query.sql) : undefined;
+    sendTogether(client);
     const values = query.parameters as unknown[];
-    const result = await this.client
+    const result = await client
       .query({ text: query.sql, values, ...(name !== undefined && { name }) })
       .catch((error) => {
-        throw explain(this.client, error);
+        throw explain(client, error);
       });
-    return { rows: result.rows as R[], numAffectedRows: BigInt(result.rowCount ?? 0) };
+    return { rows: result.rows, numAffectedRows: BigInt(result.rowCount ?? 0) };
+  };
+
+const compiler = new PostgresQueryCompiler();
+const adapter = new PostgresAdapter();
+const driver = new DummyDriver();
+const dialect: Dialect = {
+  createAdapter: () => adapter,
+  createDriver: () => driver,
+  createIntrospector: (db) => new PostgresIntrospector(db),
+  createQueryCompiler: () => compiler,
+};
+const noConnection: ConnectionProvider = {
+  provideConnection: async () => {
+    throw new Error('transactions are begun, and statements sent, by src/db/connect.ts; long reads page by key');
+  },
+};
+
+class IssuingExecutor extends DefaultQueryExecutor {
+  constructor(private readonly issue: Issue) {
+    super(compiler, adapter, noConnection);
   }
 
-  // biome-ignore lint/correctness/useYield: pipelined connections refuse cursors; long reads page by key instead.
-  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
-    throw new Error('a pipelined connection cannot stream; page by key');
+  override executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.issue(query) as Promise<QueryResult<R>>;
   }
 }
 
-class OneConnectionDriver implements Driver {
-  constructor(private readonly connection: DatabaseConnection) {}
-  async init(): Promise<void> {}
-  async acquireConnection(): Promise<DatabaseConnection> {
-    return this.connection;
-  }
-  async releaseConnection(): Promise<void> {}
-  async beginTransaction(): Promise<void> {
-    throw new Error('transactions are begun by src/db/connect.ts, which binds the partner');
-  }
-  async commitTransaction(): Promise<void> {}
-  async rollbackTransaction(): Promise<void> {}
-  async destroy(): Promise<void> {}
+/**
+ * A Kysely that issues each statement in the call that executes it. Kysely's own executor lets one statement of a
+ * transaction run at a time, and takes six promises to hand it on; here those issued together travel in one flight, in the
+ * order of the calls.
+ */
+export function kyselyOver(issue: Issue): Kysely<Database> {
+  return new Kysely<Database>({ config: { dialect }, dialect, driver, executor: new IssuingExecutor(issue) });
 }
 
 const byClient = new WeakMap<pg.ClientBase, Kysely<Database>>();
+const clientOf = new WeakMap<Kysely<Database>, pg.ClientBase>();
 
-/**
- * The Kysely of one pooled connection. Kysely's own transactions let one statement run at a time; this one sends
- * statements as they are issued, so that those issued together travel in one flight.
- */
+/** The Kysely of one pooled connection. */
 export function kyselyOn(client: pg.ClientBase, prepare: boolean): Kysely<Database> {
   let db = byClient.get(client);
   if (!db) {
-    db = new Kysely<Database>({
-      dialect: {
-        createAdapter: () => new PostgresAdapter(),
-        createDriver: () => new OneConnectionDriver(new PipelinedConnection(client, prepare)),
-        createIntrospector: (kysely) => new PostgresIntrospector(kysely),
-        createQueryCompiler: () => new PostgresQueryCompiler(),
-      },
-    });
+    db = kyselyOver(issueOn(client, prepare));
     byClient.set(client, db);
+    clientOf.set(db, client);
   }
   return db;
+}
+
+/** Calls `issue` at the end of this turn of the event loop, just before what was issued in it is sent. */
+export function beforeSending(db: Kysely<Database>, issue: () => void): void {
+  const client = clientOf.get(db);
+  if (!client) throw new Error('not the Kysely of a connection');
+  sendTogether(client, issue);
 }

@@ -13,14 +13,16 @@ export interface CustomerLock {
   now: Date;
 }
 
-const selectForUpdate = compileOnce((db, $: { partnerId: string; customerId: string }) =>
-  db
-    .selectFrom('customers')
-    .selectAll()
-    .where('partner_id', '=', $.partnerId)
-    .where('customer_id', '=', $.customerId)
-    .where('deleted_on', 'is', null)
-    .forUpdate(),
+const selectForUpdate = compileOnce(
+  (db, $: { partnerId: string; customerId: string }) =>
+    db
+      .selectFrom('customers')
+      .selectAll()
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId)
+      .where('deleted_on', 'is', null)
+      .forUpdate(),
+  { customerId: 'uuid' },
 );
 
 /**

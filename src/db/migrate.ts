@@ -1,8 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
+import { Kysely, type Migration, type MigrationResult, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { buildIndexes } from './build-indexes.js';
 import { distributeTables, hasCitus } from './distribute.js';
 import { withMigrationLock } from './migration-lock.js';
 
@@ -16,6 +18,11 @@ export interface MigrateOptions {
   appUser?: { name: string; password: string };
 }
 
+/** Requests queue behind a migration that waits for a lock, and give up after a second; it may have to wait for two. */
+const LOCK_TIMEOUT = '300ms';
+const PAUSE_MS = 300;
+const PATIENCE_MS = 60_000;
+
 const migrationsDir = fileURLToPath(new URL('../../../migrations/', import.meta.url));
 
 /** Names of the migrations this version of the code needs, in order. */
@@ -27,26 +34,52 @@ export async function listMigrations(): Promise<string[]> {
     .map((file) => file.replace(/\.sql$/, ''));
 }
 
-async function loadMigrations(): Promise<Record<string, Migration>> {
+const readMigration = (name: string) => readFile(join(migrationsDir, `${name}.sql`), 'utf8');
+
+/** The texts of those that the database does not have yet; none of a database without a schema, which has no rows either. */
+async function readPending(pool: pg.Pool): Promise<string[]> {
+  const table = await pool.query("select to_regclass('kysely_migration') is not null as there");
+  if (!table.rows[0].there) return [];
+  const { rows } = await pool.query<{ name: string }>('select name from kysely_migration');
+  const applied = new Set(rows.map(({ name }) => name));
+  return Promise.all((await listMigrations()).filter((name) => !applied.has(name)).map(readMigration));
+}
+
+async function loadMigrations(pool: pg.Pool): Promise<Record<string, Migration>> {
   const migrations: Record<string, Migration> = {};
-  for (const name of await listMigrations()) {
-    const text = await readFile(join(migrationsDir, `${name}.sql`), 'utf8');
+  const names = await listMigrations();
+  for (const name of names) {
+    const text = await readMigration(name);
     migrations[name] = {
       up: async (db) => {
-        // A long reader must not queue every other statement behind this DDL.
-        await sql`set local lock_timeout = '3s'`.execute(db);
+        await sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`).execute(db);
         // Citus refuses a table's change after a parallel one in the same transaction. Nobody else knows the setting.
         await sql`set local citus.multi_shard_modify_mode = 'sequential'`.execute(db);
         await sql.raw(text).execute(db);
       },
     };
   }
+  // Of a later version, to which this one is the way back. The migrator would take them for lost.
+  const { rows } = await pool.query<{ name: string }>('select name from kysely_migration where name > $1', [
+    names.at(-1),
+  ]);
+  for (const { name } of rows) migrations[name] = { up: async () => {} };
   return migrations;
+}
+
+/** @throws when a lock is not free for a minute: nothing is applied then */
+async function applyAll(migrator: Migrator): Promise<readonly MigrationResult[]> {
+  for (const deadline = Date.now() + PATIENCE_MS; ; await setTimeout(PAUSE_MS)) {
+    const { error, results = [] } = await migrator.migrateToLatest();
+    if (!error) return results;
+    const isLocked = error instanceof pg.DatabaseError && error.code === '55P03';
+    if (!isLocked || Date.now() > deadline) throw error;
+  }
 }
 
 /**
  * Brings the schema up to date and the roles into being, and on Citus distributes the tables. Two at once: one applies,
- * the other waits and finds nothing.
+ * the other waits and finds nothing. A schema of a later version stays as it is.
  * @returns the names of the migrations applied by this call
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
@@ -54,14 +87,13 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');
-    const migrator = new Migrator({ db, provider: { getMigrations: loadMigrations } });
-    const { error, results } = await migrator.migrateToLatest();
-    if (error) throw error;
-    await pool.query(`grant select on kysely_migration to ${APP_ROLE}`);
+    await buildIndexes(pool, await readPending(pool));
+    const results = await applyAll(new Migrator({ db, provider: { getMigrations: () => loadMigrations(pool) } }));
+    await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));
     const citus = await hasCitus(pool);
     if (citus) await distributeTables(pool);
     if (options.appUser) await provisionLogin(pool, options.appUser, citus);
-    return { applied: (results ?? []).filter((r) => r.status === 'Success').map((r) => r.migrationName) };
+    return { applied: results.filter((r) => r.status === 'Success').map((r) => r.migrationName) };
   } finally {
     await db.destroy();
   }

@@ -16,6 +16,7 @@ const UNUSABLE: Readonly<Record<string, string>> = {
   '53300': 'the server has no connection left',
   '57P03': 'the server is starting up or shutting down',
   '42501': 'the login lacks a right that it needs',
+  '55P03': 'somebody holds a lock that it needs; try again',
 };
 
 /**

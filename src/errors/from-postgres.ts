@@ -1,5 +1,13 @@
 import pg from 'pg';
 
+/** Nothing was done, because the database does not answer or has no room: trying again at once would not help. */
+export class DatabaseUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'DatabaseUnavailable';
+  }
+}
+
 /** What an error of the driver or the server means for whoever asked. */
 export type Failure =
   /** Nothing happened and the same transaction may succeed when run again at once. */
@@ -33,6 +41,7 @@ export function classifyFailure(error: unknown): Failure {
     if (UNAVAILABLE.has(code) || code.startsWith('08')) return 'unavailable';
     return 'unexpected';
   }
+  if (error instanceof DatabaseUnavailable) return 'unavailable';
   if (error instanceof Error) {
     const code = (error as NodeJS.ErrnoException).code;
     if ((code && NETWORK.has(code)) || LOST.test(error.message)) return 'unavailable';

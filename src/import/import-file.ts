@@ -7,7 +7,7 @@ import type { Act } from '../plugins/idempotency/plugin.js';
 import { type Change, type Context, type Draft, EVERY_CUSTOMER, type Kind, type Located, RowRefused } from './kind.js';
 import { KINDS } from './kinds/index.js';
 import { Locator } from './locate.js';
-import { listCustomersWithPermission, lockCustomers, lockPartner, raiseLimits } from './queries.js';
+import { listCustomersWithPermission, lockCustomers, lockEveryCustomer, lockPartner, raiseLimits } from './queries.js';
 import { faultOf, readExport, type Source } from './read-export.js';
 import { type KindName, recognize } from './recognize.js';
 import { type FileReport, newReport } from './report.js';
@@ -187,6 +187,8 @@ class FileImport {
     if (this.#touched.size === 0) return;
     const { tx, context, report } = this;
     const { partnerId } = context;
+    // What is not of one customer is not under the lock of one: a switch-on that is under way has read it as it was.
+    if (this.#touched.has(EVERY_CUSTOMER)) await lockEveryCustomer(tx, partnerId);
     const withPermission = await listCustomersWithPermission(tx, partnerId);
     for (const customerId of withPermission) {
       if (!this.#touched.has(customerId) && !this.#touched.has(EVERY_CUSTOMER)) continue;
@@ -208,7 +210,7 @@ function digest(text: string): string {
 /**
  * Imports a file in one transaction, so that it is there whole or not at all, also when the process dies half way. An
  * import of what is known already locks nothing but the partner against another import; where rows change, their
- * customers stay locked until the end of the file.
+ * customers stay locked until the end of the file, all of them where the partner's domain does.
  */
 export async function importFile(options: FileOptions): Promise<FileReport> {
   const { db, source, kind } = options;

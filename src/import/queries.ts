@@ -123,6 +123,13 @@ export async function lockCustomers(
   return { customers, now };
 }
 
+/** Lets whoever has begun to decide about a customer of the partner end, and whoever begins wait. */
+export async function lockEveryCustomer(tx: Tx, partnerId: string): Promise<void> {
+  await sql`select count(*) from (
+    select 1 from customers where partner_id = ${partnerId} order by customer_id for update
+  ) as locked`.execute(tx);
+}
+
 export async function insertLogRows(tx: Tx, rows: readonly LogRow[]): Promise<void> {
   const names = Object.keys(LOG_COLUMNS);
   await sql`insert into activity_log (${columnList(names)})

@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
+import { type SharedCounts, sharedStore } from './counts/shared-store.js';
 
 /** @throws ApiError TooManyRequests when the caller's partner has switched on too many permissions this minute */
 export type SwitchLimit = (request: FastifyRequest) => Promise<void>;
@@ -17,6 +18,8 @@ export interface LimitOptions {
   requestsPerMinute: number;
   /** Permissions switched on, per partner; 0: no limit. Each one lets a customer spend the partner's money. */
   switchesPerMinute: number;
+  /** Absent: this instance counts for itself. */
+  shared?: { counts: SharedCounts; key: Buffer } | undefined;
 }
 
 function tooMany(seconds: number): ApiError {
@@ -31,7 +34,7 @@ function tooMany(seconds: number): ApiError {
  * https://learn.microsoft.com/partner-center/developer/api-throttling-guidance.
  */
 export const limits = fp<LimitOptions>(
-  async (app, { requestsPerMinute, switchesPerMinute }) => {
+  async (app, { requestsPerMinute, switchesPerMinute, shared }) => {
     // Asked before allowList, so also for public routes, which have no caller.
     const tenantOf = (request: { caller?: FastifyRequest['caller'] }) => request.caller?.tenantId ?? '';
     await app.register(rateLimit, {
@@ -40,13 +43,18 @@ export const limits = fp<LimitOptions>(
       max: requestsPerMinute || 1,
       timeWindow: '1 minute',
       cache: 10_000,
+      ...(shared && { store: sharedStore(shared.counts, shared.key) }),
       allowList: (request) => request.is404 || request.routeOptions.config.access === 'public',
       keyGenerator: tenantOf,
       addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
       addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
       errorResponseBuilder: (_request, { ttl }) => tooMany(Math.max(1, Math.ceil(ttl / 1000))),
     });
-    const check = app.createRateLimit({ max: switchesPerMinute || 1, timeWindow: '1 minute', keyGenerator: tenantOf });
+    const check = app.createRateLimit({
+      max: switchesPerMinute || 1,
+      timeWindow: '1 minute',
+      keyGenerator: (request) => `switches ${tenantOf(request)}`,
+    });
     app.decorate('limitSwitches', async (request) => {
       if (switchesPerMinute === 0) return;
       const verdict = await check(request);

@@ -1,3 +1,4 @@
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
@@ -74,13 +75,17 @@ export const openapi = fp<{ version: string }>(
     app.addHook('onRoute', (route) => {
       if (/^\/docs(\/|$)/.test(route.url)) {
         route.config = { ...route.config, access: 'public', produces: 'any' };
-        route.helmet = { contentSecurityPolicy: false };
       }
     });
-    await app.register(swaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: true,
-      uiConfig: { persistAuthorization: true, displayRequestDuration: true },
+    // Pages alone need the whole set of headers; an answer of the API gets `nosniff` from `request-ids`. In a scope of their
+    // own, because the hooks of helmet cost promises on every request that they see.
+    await app.register(async (pages) => {
+      await pages.register(helmet, { contentSecurityPolicy: false });
+      await pages.register(swaggerUi, {
+        routePrefix: '/docs',
+        staticCSP: true,
+        uiConfig: { persistAuthorization: true, displayRequestDuration: true },
+      });
     });
   },
   { name: 'openapi' },

@@ -42,6 +42,18 @@ function plainAnswer(refusal: ApiError, address: string, requestId: string): str
 }
 
 /**
+ * Takes what still comes from the parser: the rest of a request that was refused for its slowness would make it whole, and
+ * it would be done.
+ */
+function discard(socket: Socket): void {
+  // The first listener takes the bytes out of Node's own hands; what then listens is its parser.
+  socket.on('data', () => {});
+  socket.removeAllListeners('data');
+  socket.on('data', () => {});
+  socket.resume();
+}
+
+/**
  * Answers what Node's HTTP parser refused, before there was a request or in the middle of its body: Fastify's
  * `clientErrorHandler`. One answer, then the connection closes.
  */
@@ -63,7 +75,7 @@ export function answerParserErrors(log: FastifyBaseLogger): (error: NodeJS.Errno
       const requestId = uuidv4();
       log.info({ requestId, correlationId: requestId, route: 'none', status: refusal.status }, 'answered');
       socket.end(plainAnswer(refusal, address, requestId));
-      socket.resume();
+      discard(socket);
       setTimeout(() => socket.destroy(), LINGER_MILLISECONDS).unref();
     };
     // The fault is behind a whole request that is still being answered: that answer comes first.

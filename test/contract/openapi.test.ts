@@ -124,4 +124,9 @@ t.test('the document that the service answers is the same, with the issuer of de
   const page = await service.request('GET', '/docs', { token: null, headers: { accept: 'text/html' } });
   t.equal(page.status, 200);
   t.match(page.headers.get('content-type'), /text\/html/);
+  t.equal(page.headers.get('x-frame-options'), 'SAMEORIGIN', 'a page has the headers that pages need');
+  t.match(page.headers.get('content-security-policy'), /default-src 'self'/);
+  const api = await service.request('GET', '/v1/customers');
+  t.equal(api.headers.get('x-frame-options'), null);
+  t.equal(api.headers.get('x-content-type-options'), 'nosniff');
 });

@@ -78,8 +78,11 @@ export interface WorldOptions {
 const ARM = 'api-version=2022-11-01';
 const CAPACITY = '/providers/Microsoft.Capacity';
 
+/** What of a service a world is made with. */
+export type Maker = Pick<Service, 'sql' | 'db' | 'tokens' | 'request' | 'newCustomer' | 'newPrice'>;
+
 /** A customer with one of everything, through the API where the API can make it. */
-export async function makeWorld(service: Service, options: WorldOptions): Promise<World> {
+export async function makeWorld(service: Maker, options: WorldOptions): Promise<World> {
   const { partnerId, word, price, partnerIds } = options;
   const { sql, db, tokens } = service;
   const admin = partnerId === CONTOSO ? tokens.admin : tokens.fabrikamAdmin;
@@ -310,7 +313,11 @@ export async function makeWorld(service: Service, options: WorldOptions): Promis
 }
 
 /** Puts the word into what the helper wrote without it. */
-async function plant({ sql }: Service, { customerId, ownerId }: { customerId: string; ownerId: string }, word: string) {
+async function plant(
+  { sql }: Pick<Service, 'sql'>,
+  { customerId, ownerId }: { customerId: string; ownerId: string },
+  word: string,
+) {
   const address = { country: 'US', city: word, state: 'WA', addressLine1: `${word} Way`, postalCode: '98052' };
   await sql(
     `update customers set domain = $2 || '.onmicrosoft.com', company_profile = $3,

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
-import { findBreaches } from '../scale/statement-rules.js';
-import { recordedStatements, recordStatements } from '../scale/statements.js';
+import { checkStatements } from '../scale/check-statements.js';
+import { recordStatements } from '../scale/statements.js';
 import { citusUrl, createOnCluster, dropOnCluster } from './citus.js';
 import { clusterUrl } from './cluster.js';
 
@@ -23,8 +23,15 @@ const APP = 'cp_app_test';
 // Any number, the same in every process that prepares a template on the server.
 const TEMPLATE_LOCK = 7_215_001;
 
+/** A tap test, or who else ends what it has started. */
+export interface TestScope {
+  teardown(work: () => unknown): void;
+  /** A directory of its own. */
+  testdir?(): string;
+}
+
 /** A fresh, migrated, empty database for one test file. */
-export async function createTestDatabase(t: { teardown: (work: () => unknown) => void }): Promise<TestDatabase> {
+export async function createTestDatabase(t: TestScope): Promise<TestDatabase> {
   const server = await clusterUrl();
   const name = `cp_test_${randomBytes(6).toString('hex')}`;
   if (citusUrl === undefined) await copyTemplate(server, name);
@@ -35,6 +42,7 @@ export async function createTestDatabase(t: { teardown: (work: () => unknown) =>
     dropped ??= (async () => {
       // On a cluster plans are made on the workers and show nothing here.
       if (citusUrl !== undefined) return dropOnCluster(server, name);
+      // So every test with a database is one of its statements.
       const breaches = await asSuperuser(urlOf(server, name), checkStatements);
       await asSuperuser(server, (client) => whileInUse(() => client.query(`drop database ${name}`)));
       if (breaches.length > 0) throw new Error(breaches.join('\n'));
@@ -62,17 +70,6 @@ async function makeOnCluster(server: string, name: string): Promise<void> {
   await createOnCluster(server, name, OWNER);
   const appUser = { name: APP, password: passwordOf(server, APP) };
   await migrate({ ownerUrl: urlOf(server, name, OWNER), appUser });
-}
-
-/** What the service ran on the client's database and does not run on a cluster: so every test with a database is one of it. */
-async function checkStatements(client: pg.Client): Promise<string[]> {
-  const broken: string[] = [];
-  await client.query('begin; set local plan_cache_mode = force_generic_plan');
-  for (const statement of recordedStatements(client.database ?? '')) {
-    for (const breach of await findBreaches(client, statement)) broken.push(`${breach}\n  ${statement.text}`);
-  }
-  await client.query('rollback');
-  return broken;
 }
 
 /**

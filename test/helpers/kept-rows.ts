@@ -1,6 +1,5 @@
 import pg from 'pg';
-import type { Test } from 'tap';
-import type { Service } from './service.js';
+import type { TestScope } from './database.js';
 
 export interface KeptRows {
   /**
@@ -12,9 +11,16 @@ export interface KeptRows {
   values(condition: string): Promise<unknown[]>;
 }
 
-/** Remembers what is in the database, to tell what requests have changed and to take it back. */
-export async function keepRows(t: Pick<Test, 'teardown'>, service: Service): Promise<KeptRows> {
-  const client = new pg.Client(service.urls.superuser);
+/**
+ * Remembers what is in the database, to tell what requests have changed and to take it back.
+ * @param except tables that somebody else changes meanwhile: no difference, but put back with the others
+ */
+export async function keepRows(
+  t: TestScope,
+  { urls }: { urls: { superuser: string } },
+  except: readonly string[] = [],
+): Promise<KeptRows> {
+  const client = new pg.Client(urls.superuser);
   await client.connect();
   t.teardown(() => client.end());
   const { rows } = await client.query<{ name: string }>(
@@ -29,6 +35,7 @@ export async function keepRows(t: Pick<Test, 'teardown'>, service: Service): Pro
   // Without it every foreign key would be looked at for every row.
   await client.query('set session_replication_role = replica');
   const text = kept
+    .filter((name) => !except.includes(name))
     .map(
       (name) =>
         `select partner_id || ' ${name}', md5(string_agg(r::text, '' order by r::text)) from ${name} r group by 1`,
@@ -44,7 +51,7 @@ export async function keepRows(t: Pick<Test, 'teardown'>, service: Service): Pro
         (key) => now.get(key) !== original.get(key),
       );
       if (changed.length === 0) return [];
-      const names = new Set(changed.map((key) => key.split(' ')[1]));
+      const names = new Set([...changed.map((key) => key.split(' ')[1]), ...except]);
       const steps = [...names].map((name) => `delete from ${name}; insert into ${name} select * from kept.${name}`);
       await client.query(`begin; ${steps.join(';')}; commit`);
       return changed;

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Test } from 'tap';
+import type { TestScope } from './database.js';
 
 export interface Recorded {
   text: string;
@@ -15,7 +15,7 @@ const CONTROL = /^(begin|commit|rollback)\b/;
  * @param user the login whose statements count
  * @param most how many of one text are kept
  */
-export function recordStatements(t: Pick<Test, 'teardown'>, user: string, most: number): readonly Recorded[] {
+export function recordStatements(t: TestScope, user: string, most: number): readonly Recorded[] {
   const recorded: Recorded[] = [];
   const seen = new Map<string, number>();
   const bound = new WeakMap<pg.Client, string>();

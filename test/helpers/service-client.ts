@@ -118,11 +118,10 @@ export async function insertPartners(sql: ServiceClient['sql']): Promise<void> {
   }
 }
 
-export async function openClient(reached: Reached): Promise<ServiceClient> {
-  const { url, sql, identity } = reached;
+export async function makeTokens(identity: Identity): Promise<ServiceClient['tokens']> {
   const partnerToken = (partner: string, role: 'AdminAgent' | 'SalesAgent' | 'HelpDeskAgent') =>
     mintToken(identity, { partner, role });
-  const tokens = {
+  return {
     admin: await partnerToken('contoso', 'AdminAgent'),
     sales: await partnerToken('contoso', 'SalesAgent'),
     helpdesk: await partnerToken('contoso', 'HelpDeskAgent'),
@@ -130,30 +129,38 @@ export async function openClient(reached: Reached): Promise<ServiceClient> {
     fabrikamAdmin: await partnerToken('fabrikam', 'AdminAgent'),
     customerUser: (tenantId: string, upn: string) => mintToken(identity, { customer: tenantId, user: upn }),
   };
+}
 
-  return {
-    ...reached,
-    tokens,
-    newCustomer: (options) => makeCustomer(sql, options),
-    newPrice: (options) => makePrice(sql, options),
-    async request(method, path, { token = tokens.admin, body, headers = {} } = {}) {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        headers: {
-          ...(token !== null && { authorization: `Bearer ${token}` }),
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
-      return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
-    },
+/** Sends JSON, by default with this token. */
+export function createRequest(url: string, defaultToken: string): ServiceClient['request'] {
+  return async (method, path, { token = defaultToken, body, headers = {} } = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '';
+    return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
   };
 }
 
-async function makeCustomer(sql: ServiceClient['sql'], options: NewCustomer = {}): Promise<MadeCustomer> {
+export async function openClient(reached: Reached): Promise<ServiceClient> {
+  const tokens = await makeTokens(reached.identity);
+  return {
+    ...reached,
+    tokens,
+    newCustomer: (options) => makeCustomer(reached.sql, options),
+    newPrice: (options) => makePrice(reached.sql, options),
+    request: createRequest(reached.url, tokens.admin),
+  };
+}
+
+export async function makeCustomer(sql: ServiceClient['sql'], options: NewCustomer = {}): Promise<MadeCustomer> {
   const { partnerId = CONTOSO, eligible = true } = options;
   const made = {
     partnerId,
@@ -227,7 +234,7 @@ async function makeCustomer(sql: ServiceClient['sql'], options: NewCustomer = {}
   return made;
 }
 
-async function makePrice(sql: ServiceClient['sql'], options: NewPrice = {}): Promise<Required<NewPrice>> {
+export async function makePrice(sql: ServiceClient['sql'], options: NewPrice = {}): Promise<Required<NewPrice>> {
   const made = {
     partnerId: CONTOSO,
     reservedResourceType: 'VirtualMachines',

@@ -1,22 +1,26 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import pg from 'pg';
 import { Registry } from 'prom-client';
-import type { Test } from 'tap';
 import { buildApp } from '../../src/app.js';
 import { type Config, loadConfig, type SettingName } from '../../src/config.js';
 import { connect } from '../../src/db/connect.js';
 import { createEvents } from '../../src/events.js';
 import { createLog } from '../../src/log.js';
 import { DEFAULT_ROLE_MAP } from '../../src/plugins/authentication.js';
-import { createTestDatabase } from './database.js';
+import { createTestDatabase, type TestDatabase, type TestScope } from './database.js';
 import { insertPartners, openClient, openIssuer, type ServiceClient } from './service-client.js';
 
 export {
   ADMIN_AGENTS,
   type Answer,
   CONTOSO,
+  createRequest,
   FABRIKAM,
+  insertPartners,
   type MadeCustomer,
+  makeCustomer,
+  makePrice,
+  makeTokens,
   type NewPrice,
   OWNER_ROLE,
 } from './service-client.js';
@@ -29,14 +33,21 @@ export interface Service extends ServiceClient {
   urls: { app: string; owner: string; superuser: string };
 }
 
-/** The whole service on a listening socket, with a database of its own and the partners contoso and fabrikam. */
+export interface StartOptions {
+  through?: (databaseUrl: string) => string;
+  log?: FastifyBaseLogger;
+  /** Default: one of its own, dropped with the service. */
+  database?: TestDatabase;
+}
+
+/** The whole service on a listening socket, with the partners contoso and fabrikam in its database. */
 export async function startService(
-  t: Pick<Test, 'teardown'>,
+  t: TestScope,
   settings: Partial<Record<SettingName, string>> = {},
-  options: { through?: (databaseUrl: string) => string; log?: FastifyBaseLogger } = {},
+  options: StartOptions = {},
 ): Promise<Service> {
   const log = options.log ?? createLog(process.env.TEST_LOG ?? 'silent');
-  const database = await createTestDatabase(t);
+  const database = options.database ?? (await createTestDatabase(t));
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 2 });
   const sql: Service['sql'] = async (text, values) => (await superuser.query(text, values)).rows;
   await insertPartners(sql);
@@ -50,7 +61,7 @@ export async function startService(
     onIdleError: () => {},
   });
   const registry = new Registry();
-  const identity = await openIssuer(db, (t as Test).testdir?.());
+  const identity = await openIssuer(db, t.testdir?.());
   const app = await buildApp({
     config,
     db,

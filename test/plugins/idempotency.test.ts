@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import t from 'tap';
+import { openProxy } from '../../harness/proxy.js';
 import { startService } from '../helpers/service.js';
 
 const service = await startService(t);
@@ -113,4 +114,45 @@ t.test('stored replies are sealed', async (t) => {
   await put(customerId, id);
   const [row] = await service.sql('select reply from request_ledger where request_id = $1', [id]);
   t.notOk(row?.reply.includes(customerId));
+});
+
+t.test('an outcome that cannot be looked up is answered as unknown, and told by a repetition', async (t) => {
+  const { hostname, port } = new URL(service.urls.app);
+  const proxy = await openProxy({ host: hostname, port: Number(port) });
+  const lossy = await startService(t, { poolMax: '1' }, { through: proxy.through });
+  t.teardown(proxy.close);
+  const { customerId } = await lossy.newCustomer();
+  const attempt = { body: { state: 'on' }, headers: { 'MS-RequestId': randomUUID() } };
+  await lossy.request('GET', path(customerId));
+  proxy.swallowNextCommit();
+  proxy.pointTo({ host: '127.0.0.1', port: 1 });
+  t.match(await lossy.request('PUT', path(customerId), attempt), { status: 503, body: { code: '990028' } });
+  proxy.pointTo({ host: hostname, port: Number(port) });
+  let told = await lossy.request('PUT', path(customerId), attempt);
+  while (told.status === 503) told = await lossy.request('PUT', path(customerId), attempt);
+  t.match(told, { status: 201, body: { state: 'on' } });
+  t.equal((await lossy.sql('select from activity_log where customer_id = $1', [customerId])).length, 1);
+});
+
+t.test('writes that wait for one customer leave connections to the others', async (t) => {
+  const narrow = await startService(t, { poolMax: '2' });
+  const [held, free] = [await narrow.newCustomer(), await narrow.newCustomer()];
+  const switchOn = (customerId: string) => narrow.request('PUT', path(customerId), { body: { state: 'on' } });
+  const holder = new pg.Client({ connectionString: narrow.urls.superuser });
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from customers where customer_id = $1 for update', [held.customerId]);
+  let answered = 0;
+  const waiting = Array.from({ length: 4 }, async () => {
+    const answer = await switchOn(held.customerId);
+    answered++;
+    return answer;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.equal((await switchOn(free.customerId)).status, 201);
+  t.equal(answered, 0, 'before any of those that wait');
+  for (const answer of await Promise.all(waiting)) t.match(answer, { status: 503, body: { code: '990027' } });
+  await holder.query('rollback');
+  await holder.end();
+  t.equal((await switchOn(held.customerId)).status, 201);
 });

@@ -12,8 +12,8 @@ const client = new pg.Client(database.superuserUrl);
 await client.connect();
 t.teardown(() => client.end());
 
-async function idsOf(text: string, binding: Binding = 'partner'): Promise<string[]> {
-  await client.query('begin; set local plan_cache_mode = force_generic_plan');
+async function idsOf(text: string, binding: Binding = 'partner', settings = ''): Promise<string[]> {
+  await client.query(`begin; set local plan_cache_mode = force_generic_plan; ${settings}`);
   const breaches = await findBreaches(client, { text, binding });
   await client.query('rollback');
   return [...new Set(breaches.map((breach) => breach.slice(0, breach.indexOf(':'))))];
@@ -114,6 +114,26 @@ t.test('a statement that keeps the rules is let through', async (t) => {
     'commit',
   ]) {
     t.same(await idsOf(text), [], text);
+  }
+});
+
+t.test('an OR reaches the rows of one partner alone when each of its arms does, whatever the plan', async (t) => {
+  const eachArm =
+    'select company_name from customers where (partner_id = $1 and customer_id = $2) or (partner_id = $3 and customer_id = $4)';
+  const oneArm =
+    'select company_name from customers where (partner_id = $1 and customer_id = $2) or (customer_id = $3 and partner_id <> $4)';
+  for (const [node, settings] of [
+    ['BitmapOr', 'set local enable_seqscan = off; set local enable_indexscan = off'],
+    ['Seq Scan', 'set local enable_bitmapscan = off; set local enable_indexscan = off'],
+  ] as const) {
+    for (const text of [eachArm, oneArm]) {
+      await client.query(`begin; set local plan_cache_mode = force_generic_plan; ${settings}; prepare one as ${text}`);
+      const { rows } = await client.query('explain (format json) execute one(null, null, null, null)');
+      await client.query('rollback; deallocate one');
+      t.match(JSON.stringify(rows), node, text);
+    }
+    t.same(await idsOf(eachArm, 'partner', settings), [], node);
+    t.same(await idsOf(oneArm, 'partner', settings), ['S4-partner'], node);
   }
 });
 

@@ -37,12 +37,14 @@ export async function insertLogEntries(tx: Tx, rows: readonly LogRow[]): Promise
   await Promise.all(rows.map((row) => insertEntry(tx, row)));
 }
 
-const updateHead = compileOnce((db, $: { partnerId: string; customerId: string; seq: number; head: Buffer }) =>
-  db
-    .updateTable('customers')
-    .set({ log_seq: $.seq, log_head: $.head })
-    .where('partner_id', '=', $.partnerId)
-    .where('customer_id', '=', $.customerId),
+const updateHead = compileOnce(
+  (db, $: { partnerId: string; customerId: string; seq: number; head: Buffer }) =>
+    db
+      .updateTable('customers')
+      .set({ log_seq: $.seq, log_head: $.head })
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId),
+  { customerId: 'uuid', seq: 'bigint', head: 'bytea' },
 );
 
 export async function updateLogHead(tx: Tx, partnerId: string, customer: LockedCustomer): Promise<void> {

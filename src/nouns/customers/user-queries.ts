@@ -48,6 +48,8 @@ export async function listUsers(
   const { deletedSince, after } = page;
   const key = SORT_KEYS[page.sort];
   const direction = page.descending ? 'desc' : 'asc';
+  // Ids are in the order of their text; by themselves they are read off the key, and no user of the customer is sorted.
+  const byId = page.sort === 'id';
   const beyond = page.descending ? sql`<` : sql`>`;
   return db
     .selectFrom('users')
@@ -57,10 +59,13 @@ export async function listUsers(
     .where('customer_id', '=', customerId)
     .$if(deletedSince === undefined, (query) => query.where('deleted_on', 'is', null))
     .$if(deletedSince !== undefined, (query) => query.where('deleted_on', '>', deletedSince ?? null))
-    .$if(after !== undefined, (query) =>
+    .$if(after !== undefined && byId, (query) =>
+      query.where(sql<SqlBool>`user_id ${beyond} ${after?.userId ?? ''}::uuid`),
+    )
+    .$if(after !== undefined && !byId, (query) =>
       query.where(sql<SqlBool>`(${key}, user_id) ${beyond} (${after?.key ?? ''}, ${after?.userId ?? ''}::uuid)`),
     )
-    .orderBy(key, direction)
+    .$if(!byId, (query) => query.orderBy(key, direction))
     .orderBy('user_id', direction)
     .limit(page.limit)
     .execute();

@@ -104,48 +104,50 @@ const groupsOf = (db: Kysely<Database>, $: Of) =>
     .where(holdsRole($.roleIds));
 
 /** Home users that are in a group holding one of the roles, directly or through nested groups; some per group. */
-const selectLiveMembers = compileOnce((db, $: Of) =>
-  db
-    .withRecursive('reach(root_id, member_id)', (cte) =>
-      cte
-        .selectFrom('group_members as m')
-        .innerJoin('role_assignments as a', (join) =>
-          join
-            .onRef('a.partner_id', '=', 'm.partner_id')
-            .onRef('a.customer_id', '=', 'm.customer_id')
-            .onRef('a.principal_id', '=', 'm.group_id'),
-        )
-        .select(['m.group_id as root_id', 'm.member_id'])
-        .where('m.partner_id', '=', $.partnerId)
-        .where('m.customer_id', '=', $.customerId)
-        .where('a.partner_id', '=', $.partnerId)
-        .where(holdsRole($.roleIds))
-        .union(
-          cte
-            .selectFrom('reach')
-            .innerJoin('group_members as n', 'n.group_id', 'reach.member_id')
-            .select(['reach.root_id', 'n.member_id'])
-            .where('n.partner_id', '=', $.partnerId)
-            .where('n.customer_id', '=', $.customerId),
-        ),
-    )
-    .selectFrom((eb) =>
-      eb
-        .selectFrom('reach')
-        .innerJoin('users as u', 'u.user_id', 'reach.member_id')
-        .select(['reach.root_id', 'u.user_id', 'u.user_principal_name', 'u.user_type', 'u.account_state'])
-        .select(['u.home_domain', 'u.deleted_on'])
-        .select(sql<number>`row_number() over (partition by reach.root_id order by u.user_id)`.as('nth'))
-        .where('u.partner_id', '=', $.partnerId)
-        .where('u.customer_id', '=', $.customerId)
-        .where('u.account_state', '=', 'active')
-        .where('u.user_type', '=', 'member')
-        .where('u.home_domain', 'is', null)
-        .where('u.deleted_on', 'is', null)
-        .as('live'),
-    )
-    .selectAll('live')
-    .where('nth', '<=', MEMBERS_PER_GROUP),
+const selectLiveMembers = compileOnce(
+  (db, $: Of) =>
+    db
+      .withRecursive('reach(root_id, member_id)', (cte) =>
+        cte
+          .selectFrom('group_members as m')
+          .innerJoin('role_assignments as a', (join) =>
+            join
+              .onRef('a.partner_id', '=', 'm.partner_id')
+              .onRef('a.customer_id', '=', 'm.customer_id')
+              .onRef('a.principal_id', '=', 'm.group_id'),
+          )
+          .select(['m.group_id as root_id', 'm.member_id'])
+          .where('m.partner_id', '=', $.partnerId)
+          .where('m.customer_id', '=', $.customerId)
+          .where('a.partner_id', '=', $.partnerId)
+          .where(holdsRole($.roleIds))
+          .union(
+            cte
+              .selectFrom('reach')
+              .innerJoin('group_members as n', 'n.group_id', 'reach.member_id')
+              .select(['reach.root_id', 'n.member_id'])
+              .where('n.partner_id', '=', $.partnerId)
+              .where('n.customer_id', '=', $.customerId),
+          ),
+      )
+      .selectFrom((eb) =>
+        eb
+          .selectFrom('reach')
+          .innerJoin('users as u', 'u.user_id', 'reach.member_id')
+          .select(['reach.root_id', 'u.user_id', 'u.user_principal_name', 'u.user_type', 'u.account_state'])
+          .select(['u.home_domain', 'u.deleted_on'])
+          .select(sql<number>`row_number() over (partition by reach.root_id order by u.user_id)`.as('nth'))
+          .where('u.partner_id', '=', $.partnerId)
+          .where('u.customer_id', '=', $.customerId)
+          .where('u.account_state', '=', 'active')
+          .where('u.user_type', '=', 'member')
+          .where('u.home_domain', 'is', null)
+          .where('u.deleted_on', 'is', null)
+          .as('live'),
+      )
+      .selectAll('live')
+      .where('nth', '<=', MEMBERS_PER_GROUP),
+  { customerId: 'uuid' },
 );
 
 const denyAssignmentsOf = (db: Kysely<Database>, $: Of) =>
@@ -166,19 +168,21 @@ const denyAssignmentsOf = (db: Kysely<Database>, $: Of) =>
  * One statement for all but the members of groups: each would be a round of its own in the server, and the eight of them
  * were most of the cost of a switch. A recursive query stays outside, where Citus takes it.
  */
-const selectFacts = compileOnce((db, $: Of) =>
-  db
-    .selectFrom('partners')
-    .select('domain')
-    .select([
-      jsonArrayFrom(subscriptionsOf(db, $)).as('subscriptions'),
-      jsonArrayFrom(azureSubscriptionsOf(db, $)).as('azureSubscriptions'),
-      jsonArrayFrom(roleAssignmentsOf(db, $)).as('roleAssignments'),
-      jsonArrayFrom(principalsOf(db, $)).as('principals'),
-      jsonArrayFrom(groupsOf(db, $)).as('groups'),
-      jsonArrayFrom(denyAssignmentsOf(db, $)).as('denyAssignments'),
-    ])
-    .where('partner_id', '=', $.partnerId),
+const selectFacts = compileOnce(
+  (db, $: Of) =>
+    db
+      .selectFrom('partners')
+      .select('domain')
+      .select([
+        jsonArrayFrom(subscriptionsOf(db, $)).as('subscriptions'),
+        jsonArrayFrom(azureSubscriptionsOf(db, $)).as('azureSubscriptions'),
+        jsonArrayFrom(roleAssignmentsOf(db, $)).as('roleAssignments'),
+        jsonArrayFrom(principalsOf(db, $)).as('principals'),
+        jsonArrayFrom(groupsOf(db, $)).as('groups'),
+        jsonArrayFrom(denyAssignmentsOf(db, $)).as('denyAssignments'),
+      ])
+      .where('partner_id', '=', $.partnerId),
+  { customerId: 'uuid' },
 );
 
 interface UserColumns {

@@ -5,13 +5,15 @@ import type { CustomersTable, PurchasePermissionsTable } from '../../db/tables.j
 
 export type PermissionRow = Selectable<PurchasePermissionsTable>;
 
-const selectPermissionRows = compileOnce((db, $: { partnerId: string; customerId: string }) =>
-  db
-    .selectFrom('purchase_permissions')
-    .selectAll()
-    .where('partner_id', '=', $.partnerId)
-    .where('customer_id', '=', $.customerId)
-    .orderBy('resource'),
+const selectPermissionRows = compileOnce(
+  (db, $: { partnerId: string; customerId: string }) =>
+    db
+      .selectFrom('purchase_permissions')
+      .selectAll()
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId)
+      .orderBy('resource'),
+  { customerId: 'uuid' },
 );
 
 export async function listPermissionRows(db: Reading, partnerId: string, customerId: string): Promise<PermissionRow[]> {

@@ -1,12 +1,20 @@
-import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { CommitOutcomeUnknown, type CommitWith, type DatabaseHandle, type Tx } from '../../db/connect.js';
+import { batchByKey } from '../../db/batch-by-key.js';
+import {
+  CommitNotReplicated,
+  CommitOutcomeUnknown,
+  type CommitWith,
+  type DatabaseHandle,
+  type Tx,
+} from '../../db/connect.js';
 import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
-import { deleteExpiredLedgerRows, findLedgerRow, insertLedgerRow } from './queries.js';
+import { openCustomerGate } from './customer-gate.js';
+import { fingerprint } from './fingerprint.js';
+import { deleteExpiredLedgerRows, insertLedgerRow, loadLedgerRows } from './queries.js';
 
 /** How long an answer can be had again under its request id. Partner Center publishes no window; see docs/differences.md. */
 const KEPT_MILLISECONDS = 24 * 60 * 60 * 1000;
@@ -79,23 +87,14 @@ export interface IdempotencyOptions {
   /** Seals stored answers: one of them holds the only copy of a new customer's password. 32 bytes. */
   key: Buffer;
   now: () => Date;
+  /** Writes at one customer at a time, fewer than there are connections. */
+  atOneCustomer: number;
 }
 
-function fingerprint(request: FastifyRequest): Buffer {
-  const { caller } = request;
-  return createHash('sha256')
-    .update(
-      JSON.stringify([
-        caller.tenantId,
-        caller.objectId,
-        caller.applicationId,
-        request.method,
-        request.url.replace(/\/{2,}/g, '/').toLowerCase(),
-        request.headers['if-match'] ?? null,
-        request.body ?? null,
-      ]),
-    )
-    .digest();
+/** The customer that the address names, or that the caller is of. */
+function customerOf({ params, caller }: FastifyRequest): string | undefined {
+  const { customer } = params as { customer?: string };
+  return customer?.toLowerCase() ?? (caller.kind === 'customer' ? caller.tenantId : undefined);
 }
 
 function actorOf({ caller }: FastifyRequest): Actor {
@@ -108,11 +107,13 @@ function actorOf({ caller }: FastifyRequest): Actor {
 }
 
 export const idempotency = fp<IdempotencyOptions>(
-  async (app, { db, key, now }) => {
+  async (app, { db, key, now, atOneCustomer }) => {
+    const enter = openCustomerGate(atOneCustomer);
     const running = new Set<string>();
+    const findRow = batchByKey(db.lookUp, loadLedgerRows);
 
     async function findReply(request: FastifyRequest, partnerId: string, print: Buffer): Promise<Outcome | undefined> {
-      const row = await db.read(partnerId, (reading) => findLedgerRow(reading, partnerId, request.requestId));
+      const row = await findRow(partnerId, request.requestId);
       if (!row) return undefined;
       if (row.expires_on <= now()) {
         await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));
@@ -148,7 +149,7 @@ export const idempotency = fp<IdempotencyOptions>(
         requestId: request.requestId,
         correlationId: request.correlationId,
       };
-      const outcome = await db.write(partnerId, async (tx, commitWith) => {
+      const outcome = await db.writeTogether(partnerId, async (tx, commitWith) => {
         const outcome = await work(tx, act, commitWith);
         if ('refusal' in outcome) {
           const { refusal } = outcome;
@@ -170,20 +171,26 @@ export const idempotency = fp<IdempotencyOptions>(
       return { headers, refusal: { errorName, description, reasons, armCode } };
     }
 
-    /** Keeps a refusal for repetitions. When the id was answered meanwhile, that answer is the first one. */
+    /**
+     * Keeps a refusal for repetitions.
+     * @returns the first answer, when there is one: the id was answered meanwhile, or an earlier attempt was and only its
+     *   reply had been lost
+     */
     async function keepRefusal(request: FastifyRequest, partnerId: string, print: Buffer, refusal: ApiError) {
       try {
         await db.write(partnerId, (tx) =>
           insertLedgerRow(tx, ledgerRow(request, partnerId, print, refusal.status, storedRefusal(refusal))),
         );
+        return undefined;
       } catch (error) {
-        if (classifyFailure(error) === 'conflict') return findReply(request, partnerId, print);
-        request.log.warn(
-          { err: error, event: 'refusal_not_kept', requestId: request.requestId },
-          'a refusal could not be stored',
-        );
+        if (classifyFailure(error) !== 'conflict') {
+          request.log.warn(
+            { err: error, event: 'refusal_not_kept', requestId: request.requestId },
+            'a refusal could not be stored',
+          );
+        }
+        return findReply(request, partnerId, print);
       }
-      return undefined;
     }
 
     async function answer(
@@ -196,37 +203,66 @@ export const idempotency = fp<IdempotencyOptions>(
         const replayed = await findReply(request, partnerId, print);
         if (replayed) return replayed;
       }
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await perform(request, partnerId, print, work);
-        } catch (error) {
-          if (error instanceof ApiError) {
-            if (!request.requestIdSent || error.status >= 500) throw error;
-            const first = await keepRefusal(request, partnerId, print, error);
+      let lost: CommitOutcomeUnknown | undefined;
+      try {
+        for (let attempt = 1; ; attempt++) {
+          try {
+            return await perform(request, partnerId, print, work);
+          } catch (error) {
+            if (error instanceof CommitOutcomeUnknown) lost = error;
+            const first = await findFirst(request, partnerId, print, error, lost !== undefined);
             if (first) return first;
-            throw error;
+            if (attempt === 2) throw error;
           }
-          const taken =
-            classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
-          if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
-          // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
-          const resolved = await findReply(request, partnerId, print);
-          if (resolved) return resolved;
-          if (attempt === 2) throw error;
         }
+      } catch (error) {
+        // Behind a lost COMMIT a failure does not say that nothing was changed: what was sent may still be done.
+        const decided = error instanceof ApiError && error.status < 500;
+        throw lost === undefined || decided ? error : lost;
       }
+    }
+
+    /**
+     * What a failed attempt is answered with, where it was not the first to act; undefined: to be tried again.
+     * @param afterLost whether an earlier attempt may have acted under this id
+     */
+    async function findFirst(
+      request: FastifyRequest,
+      partnerId: string,
+      print: Buffer,
+      error: unknown,
+      afterLost: boolean,
+    ): Promise<Outcome | undefined> {
+      if (error instanceof ApiError) {
+        if (!(request.requestIdSent || afterLost) || error.status >= 500) throw error;
+        const first = await keepRefusal(request, partnerId, print, error);
+        if (first) return first;
+        throw error;
+      }
+      const taken = classifyFailure(error) === 'conflict' && violatedConstraint(error)?.startsWith('request_ledger');
+      // On this server it is done; whether it stays, nothing here tells.
+      if (error instanceof CommitNotReplicated) throw error;
+      if (!taken && !(error instanceof CommitOutcomeUnknown)) throw error;
+      // The ledger row was written with the change or not at all: it tells what became of the COMMIT.
+      return findReply(request, partnerId, print);
     }
 
     app.decorate('write', async (request, reply, partnerId, work) => {
       const runningKey = `${partnerId} ${request.requestId}`;
       if (running.has(runningKey)) throw new ApiError('RequestInProgress', { headers: { 'Retry-After': '1' } });
       running.add(runningKey);
+      const customer = customerOf(request);
+      let leave: (() => void) | undefined;
       try {
+        leave = customer === undefined ? undefined : await enter(`${partnerId} ${customer}`);
         const outcome = await answer(request, partnerId, fingerprint(request), work);
+        // Answered at the deadline.
+        if (reply.sent) return reply;
         if ('refusal' in outcome) throw outcome.refusal;
         reply.code(outcome.status).headers(outcome.headers ?? {});
         return outcome.body === undefined ? reply.send() : reply.send(outcome.body);
       } finally {
+        leave?.();
         running.delete(runningKey);
       }
     });

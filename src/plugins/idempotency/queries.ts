@@ -1,4 +1,5 @@
-import { insertOnce } from '../../db/compile-once.js';
+import { sql } from 'kysely';
+import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 
 export interface LedgerRow {
@@ -8,14 +9,22 @@ export interface LedgerRow {
   expires_on: Date;
 }
 
-/** The row of the id, also one that has expired and was not deleted yet. */
-export async function findLedgerRow(db: Reading, partnerId: string, requestId: string): Promise<LedgerRow | undefined> {
-  return db
+const selectRows = compileOnce((db, $: { partnerId: string; requestIds: readonly string[] }) =>
+  db
     .selectFrom('request_ledger')
-    .select(['fingerprint', 'status', 'reply', 'expires_on'])
-    .where('partner_id', '=', partnerId)
-    .where('request_id', '=', requestId)
-    .executeTakeFirst();
+    .select(['request_id', 'fingerprint', 'status', 'reply', 'expires_on'])
+    .where('partner_id', '=', $.partnerId)
+    .where(sql<boolean>`request_id = any(${$.requestIds}::uuid[])`),
+);
+
+/** The row of each id, also those that have expired and were not deleted yet. */
+export async function loadLedgerRows(
+  db: Reading,
+  partnerId: string,
+  requestIds: readonly string[],
+): Promise<ReadonlyMap<string, LedgerRow>> {
+  const rows = await selectRows(db, { partnerId, requestIds });
+  return new Map(rows.map(({ request_id: requestId, ...row }) => [requestId, row]));
 }
 
 const insertRow = insertOnce('request_ledger', [

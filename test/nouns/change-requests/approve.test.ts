@@ -1,5 +1,5 @@
-import pg from 'pg';
 import t from 'tap';
+import { askBehindLock } from '../../helpers/hold-customer.js';
 import { type Bought, insertPurchase } from '../../helpers/purchases.js';
 import { startService } from '../../helpers/service.js';
 
@@ -168,23 +168,10 @@ t.test('of many approvals at once one performs', async (t) => {
 
 t.test('an approval waits for whoever holds the customer', async (t) => {
   const made = await withRequest({ kind: 'renew', renew: true });
-  const other = new pg.Client({ connectionString: service.urls.superuser });
-  await other.connect();
-  t.teardown(() => other.end());
-  await other.query('begin');
-  await other.query('select 1 from customers where customer_id = $1 for update', [made.customerId]);
-  await other.query(
-    `update change_requests set status = 'declined', decided_by = 'other', decided_on = now() where customer_id = $1`,
-    [made.customerId],
-  );
-  const approved = made.approve();
-  for (let waiting = 0; waiting === 0; ) {
-    const rows = await sql(
-      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    waiting = rows.length;
-  }
-  await other.query('commit');
-  t.match(await approved, { status: 409, body: { code: '990703' } });
+  const declined = `update change_requests set status = 'declined', decided_by = 'other', decided_on = now() where customer_id = $1`;
+  t.match(await askBehindLock(t, service, made.customerId, [declined], made.approve), {
+    status: 409,
+    body: { code: '990703' },
+  });
   t.match(await made.reservation(), { renew: false });
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import t from 'tap';
+import { askBehindLock } from '../../helpers/hold-customer.js';
 import { type Bought, insertPurchase } from '../../helpers/purchases.js';
 import { CONTOSO, FABRIKAM, type MadeCustomer, startService } from '../../helpers/service.js';
 
@@ -197,23 +197,11 @@ t.test('of many equal requests at once one is filed', async (t) => {
 
 t.test('a request waits for whoever holds the customer', async (t) => {
   const made = await withReservation();
-  const other = new pg.Client({ connectionString: service.urls.superuser });
-  await other.connect();
-  t.teardown(() => other.end());
-  await other.query('begin');
-  await other.query('select 1 from customers where customer_id = $1 for update', [made.customerId]);
-  await other.query(`update reservations set provisioning_state = 'Cancelled' where reservation_id = $1`, [
-    made.reservationId,
-  ]);
-  const filed = made.file({});
-  for (let waiting = 0; waiting === 0; ) {
-    const rows = await sql(
-      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    waiting = rows.length;
-  }
-  await other.query('commit');
-  t.match(await filed, { status: 409, body: { code: '990309' } });
+  const cancelled = `update reservations set provisioning_state = 'Cancelled' where customer_id = $1`;
+  t.match(await askBehindLock(t, service, made.customerId, [cancelled], () => made.file({})), {
+    status: 409,
+    body: { code: '990309' },
+  });
 });
 
 t.test('the partner declines once, with a word, and another can be filed', async (t) => {

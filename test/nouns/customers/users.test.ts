@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import t from 'tap';
-import { startService } from '../../helpers/service.js';
+import { recordStatements } from '../../helpers/recorded-statements.js';
+import { CONTOSO, startService } from '../../helpers/service.js';
 
 const service = await startService(t);
 const { request, sql, tokens } = service;
@@ -94,6 +96,39 @@ t.test('a guest is known by its name', async (t) => {
   const [row] = await sql('select home_domain, user_type from users where customer_id = $1', [customerId]);
   t.same(row, { home_domain: 'contoso.com', user_type: 'guest' });
   t.match(await create('tom', { userType: 'Guest' }), { body: { userType: 'guest' } });
+});
+
+t.test('a page of users is read off the index, however many users a customer has', async (t) => {
+  const { path, customerId } = await newDirectory();
+  await sql(
+    `insert into users (partner_id, customer_id, user_id, user_principal_name, upn_key, display_name, first_name, last_name,
+       usage_location, user_domain_type, user_type, account_state, version, created_on)
+     select $1, $2, gen_random_uuid(), 'u' || n, 'u' || n, 'User', 'U', 'N', 'US', 'managed', 'member', 'active', 1, now()
+     from generate_series(1, 3000) n`,
+    [CONTOSO, customerId],
+  );
+  await sql('analyze users');
+  const recorded = recordStatements(t, new URL(service.urls.app).username, 1);
+  const first = await request('GET', `${path}?size=2`);
+  const headers = { 'MS-ContinuationToken': first.body.continuationToken };
+  const second = await request('GET', `${path}?seekOperation=Next`, { headers });
+  const shown = [...ids(first), ...ids(second)];
+  t.equal(shown.length, 4);
+  t.same(shown, [...new Set(shown)].sort(), 'in the order of the ids');
+  const statements = recorded.filter(({ text }) => text.includes('from "users"'));
+  t.equal(statements.length, 2);
+  const client = new pg.Client(service.urls.app);
+  await client.connect();
+  t.teardown(() => client.end());
+  await client.query(`begin read only; set local app.partner_id = '${CONTOSO}'`);
+  for (const [n, { text, values }] of statements.entries()) {
+    await client.query(`prepare page_${n} as ${text}`);
+    const given = values.map((value) => pg.escapeLiteral(String(value))).join(', ');
+    const { rows } = await client.query(`explain (costs off) execute page_${n}(${given})`);
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    t.match(plan, /Index Scan using users_pk/, text);
+    t.notMatch(plan, /Sort|Seq Scan|Bitmap/, text);
+  }
 });
 
 t.test('users are listed in pages, by name in both directions', async (t) => {

@@ -5,7 +5,10 @@ export const PLAN = 'DZH318Z0BPS6:0001:DZH318Z0BML6';
 export const GLOBAL = 'MS-AZR-0145P';
 
 /** The partner confirms that the customer accepted the Microsoft Customer Agreement. */
-export async function acceptAgreement(service: ServiceClient, { partnerId, customerId }: MadeCustomer): Promise<void> {
+export async function acceptAgreement(
+  service: Pick<ServiceClient, 'sql'>,
+  { partnerId, customerId }: MadeCustomer,
+): Promise<void> {
   await service.sql(
     `insert into customer_agreements values ($1, $2, 'MicrosoftCustomerAgreement', gen_random_uuid(),
        '117a77b0-9360-443b-8795-c6dedc750cf9', now(), '{"firstName":"a","lastName":"b","email":"c@d"}', 'import', now())`,
@@ -28,7 +31,11 @@ export async function newReserver(service: ServiceClient): Promise<MadeCustomer>
   return customer;
 }
 
-export async function register(service: ServiceClient, { subscriptionId }: MadeCustomer, status = 'registered') {
+export async function register(
+  service: Pick<ServiceClient, 'sql'>,
+  { subscriptionId }: MadeCustomer,
+  status = 'registered',
+) {
   await service.sql('update subscriptions set registration_status = $2 where subscription_id = $1', [
     subscriptionId,
     status,

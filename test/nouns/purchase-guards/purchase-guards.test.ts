@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import t from 'tap';
 import { loadSpend } from '../../../src/nouns/purchase-guards/queries.js';
+import { askBehindLock } from '../../helpers/hold-customer.js';
 import { type Bought, insertPurchase } from '../../helpers/purchases.js';
 import { CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
 
@@ -152,21 +152,9 @@ t.test('of two changes with one etag one is made', async (t) => {
 t.test('a change waits for whoever holds the customer, and is judged by what was left', async (t) => {
   const { customerId } = await newCustomer();
   await put(customerId, { allowedTerms: ['P1Y'] });
-  const other = new pg.Client({ connectionString: service.urls.superuser });
-  await other.connect();
-  t.teardown(() => other.end());
-  await other.query('begin');
-  await other.query('select 1 from customers where customer_id = $1 for update', [customerId]);
-  await other.query('update purchase_guards set version = 2 where customer_id = $1', [customerId]);
-  const answered = put(customerId, { allowedTerms: ['P3Y'] }, { 'if-match': '"1"' });
-  for (let waiting = 0; waiting === 0; ) {
-    const rows = await sql(
-      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    waiting = rows.length;
-  }
-  await other.query('commit');
-  t.match(await answered, { status: 412 });
+  const changed = 'update purchase_guards set version = 2 where customer_id = $1';
+  const change = () => put(customerId, { allowedTerms: ['P3Y'] }, { 'if-match': '"1"' });
+  t.match(await askBehindLock(t, service, customerId, [changed], change), { status: 412 });
 });
 
 t.test('what cannot be meant is refused with the place and the reason', async (t) => {

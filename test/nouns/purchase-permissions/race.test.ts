@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { CompiledQuery } from 'kysely';
 import t, { type Test } from 'tap';
 import { lockCustomer } from '../../../src/db/customer-lock.js';
+import { importFiles } from '../../../src/import/import-files.js';
 import { reevaluate, switchPermissions } from '../../../src/nouns/purchase-permissions/service.js';
 import type { Act } from '../../../src/plugins/idempotency/plugin.js';
 import { CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
+import { source } from '../../import/exports.js';
 
 const service = await startService(t, { poolMax: '8' });
 const { db } = service;
@@ -101,6 +103,40 @@ t.test('without the customer lock and the second decision the same race leaves p
   const wrong = await race(lapses['the Owner role is removed'] ?? (() => ['', []]), false);
   t.ok(wrong > 0, `${wrong} of ${PAIRS} were left on`);
 });
+
+t.test(
+  "no permission keeps its effect when an import makes the users' domain the partner's at the same time",
+  async (t) => {
+    const made = await service.newCustomer();
+    const [partner] = await service.sql('select company_name, domain from partners where partner_id = $1', [CONTOSO]);
+    const profile = { id: CONTOSO, tenantId: CONTOSO, companyName: partner?.company_name };
+    const domain = made.ownerUpn.split('@')[1];
+    let imported: Promise<unknown> | undefined;
+    await db.write(CONTOSO, async (tx, commitWith) => {
+      await switchPermissions(tx, act(), commitWith, rules, {
+        customerId: made.customerId,
+        wanted: () => new Set(['AzureReservedInstances'] as const),
+        precondition: () => {},
+        admitTurningOn: async () => {},
+      });
+      let done = false;
+      imported = importFiles(db, [source('organization.json', { ...profile, domain })], {
+        rules,
+        partnerId: CONTOSO,
+      }).finally(() => {
+        done = true;
+      });
+      const waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+      while (!done && (await service.sql(waiting)).length === 0);
+    });
+    t.match(await imported, { refused: 0 });
+    t.match(
+      await service.sql('select state, effective from purchase_permissions where customer_id = $1', [made.customerId]),
+      [{ state: 'on', effective: false }],
+    );
+    await service.sql('update partners set domain = $2 where partner_id = $1', [CONTOSO, partner?.domain]);
+  },
+);
 
 t.test('the log of every customer is gapless and ends where its head says', async (t) => {
   const rows = await service.sql(

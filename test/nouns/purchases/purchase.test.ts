@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { createLog } from '../../../src/log.js';
+import { askBehindLock } from '../../helpers/hold-customer.js';
 import { type Answer, type MadeCustomer, startService } from '../../helpers/service.js';
 
 const lines: string[] = [];
@@ -220,6 +221,18 @@ t.test('without a live quote for the same thing the session has timed out', asyn
   const theirs = await newQuote(foreign);
   const [mine, absent] = [await shop.buy(theirs), await shop.buy(randomUUID())];
   t.same(mine.body, absent.body, "another customer's quote is as absent as one that never was");
+});
+
+t.test('a purchase waits for whoever holds the customer, and is judged by what was left', async (t) => {
+  const shop = await newShop();
+  await shop.on();
+  const id = await newQuote(shop);
+  const { customerId } = shop.made;
+  const switchedOff = `update purchase_permissions set state = 'off', effective = false where customer_id = $1`;
+  const refused = await askBehindLock(t, service, customerId, [switchedOff], () => shop.buy(id));
+  t.equal(refused.status, 403);
+  t.same(codes(refused), ['PermissionOff']);
+  t.same(await service.sql('select 1 from orders where customer_id = $1', [customerId]), []);
 });
 
 t.test('an id that something was bought under buys nothing else', async (t) => {

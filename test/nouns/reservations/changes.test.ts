@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { lockCustomer } from '../../../src/db/customer-lock.js';
 import { rescopeReservation, setRenew } from '../../../src/nouns/reservations/update.js';
+import { askBehindLock } from '../../helpers/hold-customer.js';
 import { type Bought, insertPurchase } from '../../helpers/purchases.js';
 import { type MadeCustomer, startService } from '../../helpers/service.js';
 
@@ -416,6 +417,14 @@ t.test('an approval rescopes and renews under the lock that it holds', async (t)
     }),
     { errorName: 'ReservationOrderNotFound', message: /reservation order/ },
   );
+});
+
+t.test('a change waits for whoever holds the customer, and is judged by what was left', async (t) => {
+  const held = await hold();
+  const cancelled = `update reservations set provisioning_state = 'Cancelled' where customer_id = $1`;
+  const rename = () => patch(held, { name: 'Build agents' });
+  t.match(await askBehindLock(t, service, held.customerId, [cancelled], rename), { status: 409 });
+  t.same(await logOf(held), []);
 });
 
 t.test('changes at the same time end one after the other, with a gapless log', async (t) => {

@@ -1,0 +1,130 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  CONTOSO,
+  customerId,
+  insertCustomers,
+  insertEligibility,
+  insertLog,
+  insertPartner,
+  insertPermissions,
+  settle,
+} from '../harness/data.js';
+import type { HarnessDatabase } from '../harness/database.js';
+import { startKillableServer } from '../harness/killable-server.js';
+import { type RunningService, startSettledService } from '../harness/service.js';
+import { type Alteration, alterBuild } from './altered-build.js';
+import { COUNTING, prepareCounting } from './counters.js';
+import type { Proof } from './suite.js';
+
+export interface Size {
+  customers: number;
+  /** Entries of the log at first, and when it is large. */
+  log: { small: number; large: number };
+}
+
+export const PAGE = 20;
+/** The customer whose lists are asked for. */
+export const ASKED = 600;
+const MANY_USERS = 3000;
+const DAY_MS = 86_400_000;
+
+export interface SpeedSetting {
+  size: Size;
+  database: HarnessDatabase;
+  service: RunningService;
+  /** Of the server. */
+  logFile: string;
+  /** Continues the list of customers with its last page. */
+  lastPageToken: string;
+  ask(path: string, options?: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Response>;
+  /** Makes the log large. */
+  growLog(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const permissionPath = (customer: number) =>
+  `/v1/customers/${customerId(customer)}/purchasepermissions/AzureReservedInstances`;
+export const CUSTOMER_PAGE = `/v1/customers?size=${PAGE}`;
+export const NEXT_PAGE = `${CUSTOMER_PAGE}&seekOperation=Next`;
+
+/** So many users of one customer that a page of them is not all. */
+export async function insertManyUsers({ sql }: HarnessDatabase): Promise<void> {
+  await sql(
+    `insert into users (partner_id, customer_id, user_id, user_principal_name, upn_key, display_name, first_name,
+       last_name, usage_location, user_domain_type, user_type, account_state, version, created_on)
+     select $1, $2, gen_random_uuid(), upn, upn, 'User ' || n, 'User', n, 'US', 'managed', 'member', 'active', 1, now()
+     from generate_series(1, $3::int) n, lateral (select 'user' || n || '@onmicrosoft.com' as upn) u`,
+    [CONTOSO, customerId(ASKED), MANY_USERS],
+  );
+}
+
+/** The service on a server of its own that counts. */
+export async function openSpeedSetting(
+  proof: Proof,
+  options: { name: string; size: Size; alterations?: readonly Alteration[]; withoutIndexes?: readonly string[] },
+): Promise<SpeedSetting> {
+  const { name, size } = options;
+  const server = await startKillableServer(proof.workDir, name, { ...COUNTING, shared_buffers: '1GB' });
+  const database = await server.cluster.createDatabase('speed');
+  await prepareCounting(database);
+  for (const index of options.withoutIndexes ?? []) await database.sql(`drop index ${index}`);
+  await insertPartner(database.sql);
+  // The last two pages first: the token after the first of them is that of the last page however many come before.
+  await insertCustomers(database, size.customers - 2 * PAGE + 1, size.customers);
+  let cli: string | undefined;
+  if (options.alterations) {
+    const directory = join(proof.workDir, `${name}-build`);
+    await mkdir(directory);
+    cli = await alterBuild(directory, options.alterations);
+  }
+  const service = await startSettledService({
+    workDir: proof.workDir,
+    databaseUrl: database.appUrl,
+    token: proof.token,
+    ...(cli !== undefined && { cli }),
+  });
+  const ask: SpeedSetting['ask'] = async (path, { headers, ...request } = {}) => {
+    const answer = await fetch(`${service.url}${path}`, {
+      ...request,
+      headers: {
+        authorization: `Bearer ${proof.token}`,
+        ...(request.body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+    });
+    if (!answer.ok) throw new Error(`${path} was answered ${answer.status}: ${await answer.text()}`);
+    return answer;
+  };
+  const { continuationToken } = (await (await ask(CUSTOMER_PAGE)).json()) as { continuationToken: string };
+  await insertCustomers(database, 1, size.customers - 2 * PAGE);
+  await insertEligibility(database, size.customers);
+  await insertPermissions(database, size.customers);
+  // Newest first: what is read is the same when the log has grown behind it.
+  const now = Date.now();
+  const log = { customers: size.customers };
+  const [recent, middle, old] = [now - DAY_MS, now - 20 * DAY_MS, now - 200 * DAY_MS].map((time) => new Date(time)) as [
+    Date,
+    Date,
+    Date,
+  ];
+  const { small, large } = size.log;
+  await insertLog(database, { ...log, entries: small, from: middle, to: recent, firstSeq: 1_000_000 });
+  await settle(database);
+  return {
+    size,
+    database,
+    service,
+    logFile: join(proof.workDir, name, 'postgres.log'),
+    lastPageToken: continuationToken,
+    ask,
+    growLog: async () => {
+      await insertLog(database, { ...log, entries: large - small, from: old, to: middle, firstSeq: 2_000_000 });
+      await settle(database);
+    },
+    close: async () => {
+      await service.stop();
+      await server.close();
+    },
+  };
+}

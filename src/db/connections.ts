@@ -1,0 +1,151 @@
+import pg from 'pg';
+import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
+import { lookAt, openBreaker } from './breaker.js';
+import { keepWarnings } from './commit-warning.js';
+import { socketOf, watchSilence } from './silence.js';
+import { openTurns } from './turns.js';
+
+export interface ConnectionsOptions {
+  url: string;
+  /** Connections at the most. */
+  poolMax: number;
+  /** How long a request waits for one. */
+  waitMilliseconds: number;
+  /** After what time without a byte from the server a connection in use is given up. Absent: never. */
+  silenceMilliseconds?: number | undefined;
+  onIdleError: (error: Error) => void;
+}
+
+export interface Connections {
+  /** Every one has to be given back. @throws DatabaseUnavailable at once where waiting would not help */
+  take(): Promise<pg.PoolClient>;
+  give(client: pg.PoolClient, broken: Error | undefined): void;
+  /** From now on new connections are used: those there are lead to a server that is not the primary any more. */
+  renew(): void;
+  /** @throws DatabaseUnavailable while commits are not answered */
+  checkWrites(): void;
+  close(): Promise<void>;
+}
+
+/** To open one: three round trips, which the wait for a free one does not hold. */
+const OPEN_MS = 2500;
+const WAITING_PER_CONNECTION = 100;
+const TRIAL_EVERY_MS = 100;
+const RENEW_EVERY_MS = 1000;
+
+/** A pool that does not wait for what does not come. Connects lazily: the first connection is opened at the first use. */
+export function openConnections(options: ConnectionsOptions): Connections {
+  const { poolMax, waitMilliseconds, silenceMilliseconds } = options;
+  const openMilliseconds = Math.max(OPEN_MS, waitMilliseconds);
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: poolMax,
+    connectionTimeoutMillis: openMilliseconds,
+    keepAlive: true,
+    pipeline: true,
+  } as pg.PoolConfig);
+  // Without a listener a connection that breaks while idle ends the process.
+  pool.on('error', options.onIdleError);
+  const turns = openTurns({ places: poolMax, waitMilliseconds, mostWaiting: poolMax * WAITING_PER_CONNECTION });
+  const breaker = openBreaker(lookAt(options.url, OPEN_MS));
+
+  let generation = 0;
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  const generationOf = new WeakMap<pg.ClientBase, number>();
+  pool.on('connect', (client) => {
+    // Nor one that breaks while nobody listens yet: the server's greeting and its farewell can come in one packet.
+    client.on('error', () => {});
+    generationOf.set(client, generation);
+    keepWarnings(client);
+  });
+  const isOld = (client: pg.PoolClient) => generationOf.get(client) !== generation;
+
+  function onSilent(): void {
+    breaker.suspect();
+    generation++;
+  }
+  const silence =
+    silenceMilliseconds === undefined ? undefined : watchSilence({ limitMilliseconds: silenceMilliseconds, onSilent });
+
+  /** Why no connection could be opened last time. While that is so one is tried at a time: a server without room gets no storm. */
+  let refused: Error | undefined;
+  let trying = false;
+  let nextTrial = 0;
+
+  async function open(): Promise<pg.PoolClient> {
+    const trial = refused !== undefined;
+    if (refused && (trying || performance.now() < nextTrial)) {
+      throw new DatabaseUnavailable('no connection can be opened', { cause: refused });
+    }
+    trying ||= trial;
+    try {
+      const client = await pool.connect();
+      refused = undefined;
+      return client;
+    } catch (error) {
+      if (error instanceof Error && classifyFailure(error) === 'unavailable') {
+        refused = error;
+        nextTrial = performance.now() + TRIAL_EVERY_MS;
+        if (/timeout/.test(error.message)) breaker.suspect();
+      }
+      throw error;
+    } finally {
+      if (trial) trying = false;
+    }
+  }
+
+  /** With a place: an open connection, or a new one. */
+  async function claim(): Promise<pg.PoolClient> {
+    for (;;) {
+      breaker.check();
+      const client = await (pool.idleCount > 0 ? pool.connect() : open());
+      if (!isOld(client)) return client;
+      client.release(true);
+      socketOf(client).destroy();
+    }
+  }
+
+  /** Also those that are being opened. */
+  let inUse = 0;
+  return {
+    async take() {
+      const latest = performance.now() + waitMilliseconds;
+      for (;;) {
+        breaker.check();
+        await turns.take();
+        inUse++;
+        try {
+          const client = await claim();
+          silence?.begin(client);
+          return client;
+        } catch (error) {
+          inUse--;
+          const others = inUse + pool.idleCount;
+          if (refused === undefined || others === 0 || performance.now() > latest) {
+            turns.give();
+            throw error;
+          }
+          // One of the others becomes free sooner: the place of the one that could not be opened is left out meanwhile.
+          setTimeout(turns.give, TRIAL_EVERY_MS).unref();
+        }
+      }
+    },
+    give(client, broken) {
+      inUse--;
+      silence?.end(client);
+      client.release(broken ?? isOld(client));
+      turns.give();
+    },
+    renew() {
+      if (performance.now() - renewedAt < RENEW_EVERY_MS) return;
+      renewedAt = performance.now();
+      generation++;
+    },
+    checkWrites: breaker.checkWrites,
+    async close() {
+      silence?.stop();
+      breaker.stop();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,199 @@
+import type { CompiledQuery, QueryResult } from 'kysely';
+import type { StatementCall } from '../compile-once.js';
+import type { CommitWith, Tx } from '../connect.js';
+import { beforeSending, kyselyOver } from '../connection-kysely.js';
+import { canMerge, locksRows, merge, type Rows, type Statement } from './merge.js';
+
+export type Work = (tx: Tx, commitWith: CommitWith) => Promise<unknown>;
+
+/** What became of a caller's work, once the transaction is committed. */
+export type Outcome =
+  /** `deferred`: what it committed with. */
+  | { status: 'done'; value: unknown; deferred: readonly Promise<unknown>[] }
+  /** It threw, and had written nothing. */
+  | { status: 'refused'; reason: unknown }
+  /** Nothing was done: the row that it wants to lock is another one's. `lock`: of a caller in this process. */
+  | { status: 'parted'; lock: string | undefined };
+
+/** The locks of callers in this process. */
+export interface Locks {
+  /** @returns false when another one has it */
+  take(lock: string): boolean;
+}
+
+class Parted extends Error {
+  constructor(readonly lock: string | undefined) {
+    super('the caller was parted from a shared transaction');
+  }
+}
+
+interface Pending {
+  member: Member;
+  query: CompiledQuery | StatementCall;
+  resolve: (result: QueryResult<unknown>) => void;
+  reject: (reason: unknown) => void;
+}
+
+interface Member {
+  waiting: Pending[];
+  /** A statement that writes was sent for it: its effects end with the whole transaction alone. */
+  wrote: boolean;
+  parted: Parted | undefined;
+  /** Why nothing more is issued for it. */
+  ended: Error | undefined;
+}
+
+const statementOf = (query: CompiledQuery | StatementCall): Statement | undefined =>
+  'statement' in query ? query.statement : undefined;
+
+const reads = ({ query, sql }: CompiledQuery): boolean =>
+  query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && sql.startsWith('select '));
+
+const LOCKING = / for (no key )?update\b| for (key )?share\b/;
+
+function isSameCall(one: CompiledQuery | StatementCall, other: CompiledQuery | StatementCall): boolean {
+  if (!('statement' in one) || !('statement' in other) || one.statement !== other.statement) return false;
+  return canMerge(one.statement, one.given, other.given);
+}
+
+/**
+ * Runs the works of several callers in one transaction, round by round: what they issue is collected until the answers of
+ * the round before are there, equal statements become one, and each caller gets its own rows. To each it is as if it were
+ * alone but for locks, which keep transactions apart and not the callers of one: who wants a lock that another one has
+ * leaves, before it has written.
+ * @throws what failed when nothing may be committed: a statement, or a work that had written
+ */
+export async function runTogether(
+  tx: Tx,
+  works: readonly Work[],
+  { commitWith, last }: { commitWith: CommitWith; last: (issue: () => void) => void },
+  locks: Locks,
+): Promise<Outcome[]> {
+  const members: Member[] = [];
+  const sent: Promise<unknown>[] = [];
+  let underWay = 0;
+  let scheduled = false;
+  let failure: { reason: unknown } | undefined;
+
+  function part(member: Member, lock: string | undefined): Parted {
+    member.parted ??= new Parted(lock);
+    for (const { reject } of member.waiting.splice(0)) reject(member.parted);
+    return member.parted;
+  }
+
+  function fail(reason: unknown, group: readonly Pending[]): void {
+    failure ??= { reason };
+    for (const { reject } of group) reject(reason);
+    for (const { waiting } of members) for (const { reject } of waiting.splice(0)) reject(reason);
+  }
+
+  function send(query: CompiledQuery, group: readonly Pending[], take: (result: QueryResult<unknown>) => void): void {
+    underWay++;
+    const answered = tx.executeQuery(query).then(take);
+    sent.push(answered);
+    answered
+      .catch((reason) => fail(reason, group))
+      .finally(() => {
+        underWay--;
+        schedule();
+      });
+  }
+
+  function sendMerged(statement: Statement, group: readonly Pending[]): void {
+    const calls = group.map(({ query }) => (query as StatementCall).given);
+    let first = 0;
+    for (const { merged, calls: count } of merge(statement, calls)) {
+      const callers = group.slice(first, first + count);
+      first += count;
+      send(merged.compiled, callers, ({ rows }) => {
+        const dealt = merged.deal(rows as Rows);
+        callers.forEach(({ member, resolve, reject }, index) => {
+          const own = dealt[index] ?? [];
+          if (locksRows(statement) && own.length === 0) reject(part(member, undefined));
+          else resolve({ rows: own as unknown[] });
+        });
+      });
+    }
+  }
+
+  /** Whether the caller may go on with the statement: what it locks is nobody's in this process. */
+  function admits({ member, query }: Pending): boolean {
+    const statement = statementOf(query);
+    if (!LOCKING.test(query.sql)) return true;
+    const lock = JSON.stringify(query.parameters);
+    if (statement?.merges && locks.take(lock)) return true;
+    part(member, statement?.merges ? lock : undefined);
+    return false;
+  }
+
+  /** The next statement of the first caller that has one, with those of the others that can be one with it. */
+  function nextGroup(): Pending[] {
+    const group: Pending[] = [];
+    for (const { waiting } of members) {
+      const [pending] = waiting;
+      const [first] = group;
+      if (!pending || (first && !isSameCall(first.query, pending.query)) || !admits(pending)) continue;
+      waiting.shift();
+      group.push(pending);
+    }
+    return group;
+  }
+
+  function flush(): void {
+    for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
+      const [first] = group as [Pending];
+      for (const { member, query } of group) member.wrote ||= !reads(query);
+      const statement = statementOf(first.query);
+      try {
+        if (statement && (group.length > 1 || locksRows(statement))) sendMerged(statement, group);
+        else send(first.query, group, first.resolve);
+      } catch (error) {
+        fail(error, group);
+      }
+    }
+  }
+
+  function schedule(): void {
+    if (scheduled || underWay > 0) return;
+    scheduled = true;
+    beforeSending(tx, () => {
+      scheduled = false;
+      if (underWay === 0) flush();
+    });
+  }
+
+  async function run(work: Work): Promise<Outcome> {
+    const member: Member = { waiting: [], wrote: false, parted: undefined, ended: undefined };
+    members.push(member);
+    const issue = (query: CompiledQuery) =>
+      new Promise<QueryResult<unknown>>((resolve, reject) => {
+        if (member.parted ?? member.ended) return reject(member.parted ?? member.ended);
+        if (failure) return reject(failure.reason);
+        member.waiting.push({ member, query, resolve, reject });
+        schedule();
+      });
+    const deferred: Promise<unknown>[] = [];
+    const defer: CommitWith = (statement) => {
+      statement.catch(() => {});
+      deferred.push(statement);
+    };
+    const outcome = await work(kyselyOver(issue) as Tx, defer).then(
+      (value): Outcome => ({ status: 'done', value, deferred }),
+      (reason): Outcome => ({ status: 'refused', reason }),
+    );
+    if (outcome.status === 'done' && !member.parted) return outcome;
+    member.waiting = [];
+    member.ended = new Error('the work has ended');
+    if (member.wrote) failure ??= { reason: outcome.status === 'refused' ? outcome.reason : member.parted };
+    return member.parted ? { status: 'parted', lock: member.parted.lock } : outcome;
+  }
+
+  const outcomes = await Promise.all(works.map(run));
+  last(() => {
+    if (!failure) flush();
+    if (failure) throw failure.reason;
+    for (const answered of sent) commitWith(answered);
+    for (const member of members) member.ended = new Error('the transaction has ended');
+  });
+  return outcomes;
+}

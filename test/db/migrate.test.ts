@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import pg from 'pg';
+import t, { type Test } from 'tap';
+import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
+import { createTestDatabase, type TestDatabase } from '../helpers/database.js';
+
+t.setTimeout(60_000);
+
+async function open(t: Pick<Test, 'teardown'>, url: string): Promise<pg.Client> {
+  const client = new pg.Client(url);
+  await client.connect();
+  t.teardown(() => client.end());
+  return client;
+}
+
+/** Resolves when a session of the database waits for a lock. */
+async function untilOneWaits(client: pg.Client): Promise<void> {
+  const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  while ((await client.query(waiting)).rowCount === 0) await setTimeout(5);
+}
+
+/** Takes a database back to the schema that only the first migration has made. */
+async function takeBack(superuser: pg.Client, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const text = await readFile(new URL(`../../../migrations/${name}.sql`, import.meta.url), 'utf8');
+    for (const [, table] of text.matchAll(/^create table (\w+)/gm))
+      await superuser.query(`drop table ${table} cascade`);
+    await superuser.query('delete from kysely_migration where name = $1', [name]);
+  }
+}
+
+const later = (await listMigrations()).slice(1);
+const runIt = ({ ownerUrl }: TestDatabase) => migrate({ ownerUrl });
+
+t.test('a migrator waits for another one that is at its grants', async (t) => {
+  const database = await createTestDatabase(t);
+  const other = await open(t, database.ownerUrl);
+  await other.query('begin; select from kysely_migration_lock for update');
+  await other.query(`grant select on kysely_migration to ${APP_ROLE}`);
+  const migrated = runIt(database);
+  await untilOneWaits(await open(t, database.superuserUrl));
+  await other.query('commit');
+  t.same(await migrated, { applied: [] });
+});
+
+t.test('a migration that has to wait for a lock lets requests through, and comes to its turn', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  await takeBack(superuser, later);
+  const writer = await open(t, database.superuserUrl);
+  await writer.query('begin; lock table customers in row exclusive mode');
+  const migrated = runIt(database);
+  migrated.catch(() => {});
+  await untilOneWaits(superuser);
+  const request = await open(t, database.superuserUrl);
+  // As on the login of the service.
+  await request.query(`set lock_timeout = '1s'`);
+  for (let n = 0; n < 3; n++) {
+    await t.resolves(request.query('update customers set version = version + 1'), 'a request is not held up for long');
+    await untilOneWaits(superuser);
+  }
+  await writer.query('commit');
+  t.same(await migrated, { applied: later });
+});
+
+t.test('a version that is older than the schema leaves it as it is', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  await superuser.query(`insert into kysely_migration values ('9999_of_a_later_version', '2099-01-01T00:00:00.000Z')`);
+  t.same(await runIt(database), { applied: [] });
+});
+
+t.test(
+  'an index of a table with rows is built while they are written, also after a migrator was killed at it',
+  async (t) => {
+    const database = await createTestDatabase(t);
+    const superuser = await open(t, database.superuserUrl);
+    await takeBack(superuser, later);
+    await superuser.query('drop index customers_listed');
+    const writer = await open(t, database.superuserUrl);
+    await writer.query('begin; lock table customers in row exclusive mode');
+    const isThere = async () =>
+      (
+        await superuser.query(
+          `select indisvalid as valid from pg_index where indexrelid = to_regclass('customers_listed')`,
+        )
+      ).rows[0];
+    const killed = runIt(database);
+    killed.catch(() => {});
+    while (!(await isThere())) await setTimeout(5);
+    await superuser.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like 'create index concurrently%'`,
+    );
+    await t.rejects(killed);
+    t.match(await isThere(), { valid: false });
+
+    const migrated = Promise.all([runIt(database), runIt(database)]);
+    migrated.catch(() => {});
+    await untilOneWaits(superuser);
+    const request = await open(t, database.superuserUrl);
+    await request.query(`set lock_timeout = '50ms'`);
+    for (let n = 0; n < 20; n++) await request.query('update customers set version = version + 1');
+    await writer.query('commit');
+    t.same((await migrated).flatMap(({ applied }) => applied).sort(), later);
+    t.match(await isThere(), { valid: true });
+    t.equal((await superuser.query(`select to_regclass('customers_by_name') as index`)).rows[0].index, null);
+  },
+);

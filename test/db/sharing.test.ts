@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import pg from 'pg';
+import t from 'tap';
+import { openProxy } from '../../harness/proxy.js';
+import { compileOnce } from '../../src/db/compile-once.js';
+import type { CommitWith, Tx } from '../../src/db/connect.js';
+import { lockCustomer } from '../../src/db/customer-lock.js';
+import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
+import { onPurpose } from '../scale/statements.js';
+
+const service = await startService(t);
+const { db } = service;
+const admin = new pg.Pool({ connectionString: service.urls.superuser, max: 4 });
+t.teardown(() => admin.end());
+
+const selectTransaction = compileOnce((db) => db.selectNoFrom(sql<string>`pg_current_xact_id()::text`.as('id')), {});
+const rename = compileOnce(
+  (db, $: { partnerId: string; customerId: string; name: string }) =>
+    db
+      .updateTable('customers')
+      .set({ company_name: $.name })
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId),
+  { customerId: 'uuid', name: 'text' },
+);
+
+const newCustomers = async (count: number) =>
+  (await Promise.all(Array.from({ length: count }, () => service.newCustomer()))).map(({ customerId }) => customerId);
+const nameOf = async (customerId: string) =>
+  (await service.sql('select company_name from customers where customer_id = $1', [customerId]))[0]?.company_name;
+
+/** Locks, renames and tells in which transaction. */
+const renaming =
+  (customerId: string, name: string, partnerId = CONTOSO) =>
+  async (tx: Tx, commitWith: CommitWith) => {
+    const [{ customer }, [transaction]] = await Promise.all([
+      lockCustomer(tx, partnerId, customerId),
+      selectTransaction(tx, {}),
+    ]);
+    commitWith(rename(tx, { partnerId, customerId, name }));
+    return { before: customer?.company_name, seen: customer?.customer_id, transaction: transaction?.id };
+  };
+
+t.test('writers of a partner that come together share a transaction, and each gets its own rows', async (t) => {
+  const customers = await newCustomers(40);
+  const results = await Promise.all(
+    customers.map((customerId, index) => db.writeTogether(CONTOSO, renaming(customerId, `Together ${index}`))),
+  );
+  t.same(
+    results.map(({ seen }) => seen),
+    customers,
+  );
+  t.ok(new Set(results.map(({ transaction }) => transaction)).size < 5, 'few transactions');
+  t.same(
+    await Promise.all(customers.map(nameOf)),
+    customers.map((_, index) => `Together ${index}`),
+  );
+});
+
+t.test('partners never share one', async (t) => {
+  const customers = await newCustomers(4);
+  const made = await Promise.all(Array.from({ length: 4 }, () => service.newCustomer({ partnerId: FABRIKAM })));
+  const theirs = made.map(({ customerId }) => customerId);
+  const results = await Promise.all([
+    ...customers.map((customerId) => db.writeTogether(CONTOSO, renaming(customerId, 'Ours'))),
+    ...theirs.map((customerId) => db.writeTogether(FABRIKAM, renaming(customerId, 'Theirs', FABRIKAM))),
+    db.writeTogether(FABRIKAM, renaming(customers[0] ?? '', 'Stolen', CONTOSO)),
+  ]);
+  const [ours, those] = [results.slice(0, 4), results.slice(4, 8)].map((part) => part.map((one) => one.transaction));
+  t.notOk(ours?.some((transaction) => those?.includes(transaction)));
+  t.equal(results[8]?.seen, undefined, "row-level security hides another partner's customer");
+  t.equal(await nameOf(customers[0] ?? ''), 'Ours');
+});
+
+t.test('a caller that is refused, also after it has written, undoes its own work and no other', async (t) => {
+  const customers = await newCustomers(12);
+  const outcomes = await Promise.allSettled(
+    customers.map((customerId, index) =>
+      db.writeTogether(CONTOSO, async (tx, commitWith) => {
+        const done = await renaming(customerId, 'Kept')(tx, commitWith);
+        if (index === 3) throw new Error('refused at once');
+        if (index === 5) {
+          await rename(tx, { partnerId: CONTOSO, customerId, name: 'To be undone' });
+          throw new Error('refused late');
+        }
+        return done;
+      }),
+    ),
+  );
+  t.same(
+    outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : [])),
+    [3, 5],
+  );
+  const names = await Promise.all(customers.map(nameOf));
+  t.same(
+    names.flatMap((name, index) => (name === 'Kept' ? [] : [index])),
+    [3, 5],
+  );
+});
+
+t.test("a statement that fails fails its caller's work and no other", async (t) => {
+  const customers = await newCustomers(8);
+  const outcomes = await Promise.allSettled(
+    customers.map((customerId, index) =>
+      db.writeTogether(CONTOSO, async (tx, commitWith) => {
+        const done = await renaming(customerId, 'Unharmed')(tx, commitWith);
+        if (index === 2) commitWith(sql`select 1 / 0`.execute(tx));
+        return done;
+      }),
+    ),
+  );
+  t.match(outcomes[2], { status: 'rejected', reason: { code: '22012' } });
+  t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 7);
+  t.not(await nameOf(customers[2] ?? ''), 'Unharmed');
+  t.equal(await nameOf(customers[7] ?? ''), 'Unharmed');
+});
+
+t.test('writers of one customer follow each other: each sees what the one before has written', async (t) => {
+  const customers = await newCustomers(3);
+  const results = await Promise.all(
+    Array.from({ length: 60 }, (_, index) => {
+      const customerId = customers[index % 3] ?? '';
+      return db
+        .writeTogether(CONTOSO, renaming(customerId, `Name ${index}`))
+        .then(({ before }) => ({ customerId, before }));
+    }),
+  );
+  for (const customerId of customers) {
+    const seen = results.filter((result) => result.customerId === customerId).map(({ before }) => before);
+    t.equal(new Set(seen).size, 20, 'no two saw the same name');
+  }
+});
+
+t.test('a customer that is locked elsewhere keeps its own writer waiting and no other', async (t) => {
+  const customers = await newCustomers(10);
+  const client = await admin.connect();
+  t.teardown(() => client.release());
+  await client.query('begin');
+  await client.query('select from customers where customer_id = $1 for update', [customers[4]]);
+  let waits = true;
+  const works = customers.map((customerId) => db.writeTogether(CONTOSO, renaming(customerId, 'Through')));
+  const late = works[4]?.then(() => t.notOk(waits, 'it came after the lock was given up'));
+  await Promise.all(works.toSpliced(4, 1));
+  t.equal(await nameOf(customers[9] ?? ''), 'Through');
+  waits = false;
+  await client.query('commit');
+  await late;
+  t.equal(await nameOf(customers[4] ?? ''), 'Through');
+});
+
+t.test('a lock that cannot be merged is taken in a transaction of its own', async (t) => {
+  const customers = await newCustomers(6);
+  const lock = (tx: Tx, customerId: string) =>
+    tx
+      .selectFrom('customers')
+      .select([sql<string>`pg_current_xact_id()::text`.as('transaction')])
+      .where('partner_id', '=', CONTOSO)
+      .where('customer_id', '=', customerId)
+      .forUpdate()
+      .modifyEnd(onPurpose)
+      .executeTakeFirst();
+  const results = await Promise.all(
+    customers.map((customerId) => db.writeTogether(CONTOSO, (tx) => lock(tx, customerId))),
+  );
+  t.equal(new Set(results.map((result) => result?.transaction)).size, 6);
+});
+
+t.test('a lost reply to the COMMIT of many loses nobody an answer, and each switch is logged once', async (t) => {
+  const { hostname, port } = new URL(service.urls.app);
+  const proxy = await openProxy({ host: hostname, port: Number(port) });
+  t.teardown(proxy.close);
+  const lossy = await startService(t, {}, { through: proxy.through });
+  const customers = await Promise.all(Array.from({ length: 24 }, () => lossy.newCustomer()));
+  const path = (customerId: string) => `/v1/customers/${customerId}/purchasepermissions/AzureReservedInstances`;
+  await lossy.request('GET', path(customers[0]?.customerId ?? ''));
+  for (let count = 0; count < 3; count++) proxy.swallowNextCommit();
+  const answers = await Promise.all(
+    customers.map(({ customerId }) => lossy.request('PUT', path(customerId), { body: { state: 'on' } })),
+  );
+  t.equal(proxy.swallowed(), 3);
+  for (const answer of answers) t.match(answer, { status: 201, body: { state: 'on', version: 1 } });
+  const rows = await lossy.sql<{ count: number; different: number }>(
+    `select count(*)::int as count, count(distinct request_id)::int as different from activity_log
+      where operation_type = 'create_self_serve_policy'`,
+  );
+  t.match(rows, [{ count: 24, different: 24 }]);
+});
+
+t.test('a request id that two send at the same time acts once', async (t) => {
+  const [customerId = '', ...others] = await newCustomers(6);
+  const path = (id: string) => `/v1/customers/${id}/purchasepermissions/AzureReservedInstances`;
+  const requestId = randomUUID();
+  const answers = await Promise.all([
+    service.request('PUT', path(customerId), { body: { state: 'on' }, headers: { 'ms-requestid': requestId } }),
+    ...others.map((id) => service.request('PUT', path(id), { body: { state: 'on' } })),
+    service.request('PUT', path(customerId), { body: { state: 'on' }, headers: { 'ms-requestid': requestId } }),
+  ]);
+  t.ok(answers.every(({ status }) => [201, 409].includes(status)));
+  t.equal((await service.sql('select from activity_log where request_id = $1', [requestId])).length, 1);
+});
