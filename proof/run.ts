@@ -11,6 +11,7 @@ import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { faults } from './suites/faults.js';
+import { input } from './suites/input.js';
 import { kills } from './suites/kills.js';
 import { memory } from './suites/memory.js';
 import { races } from './suites/races.js';
@@ -28,6 +29,7 @@ const suites: readonly Suite[] = [
   races,
   tenants,
   tokens,
+  input,
   faults,
   restarts,
   tamper,

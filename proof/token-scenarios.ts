@@ -5,6 +5,7 @@ import { PARTNER, type TestIssuer } from '../test/helpers/tokens.js';
 
 /** An answer later than this counts as none. */
 const PATIENCE_MS = 4000;
+const AT_ONCE = 50;
 
 export interface TokenAnswer {
   status: number;
@@ -26,6 +27,28 @@ export async function present(url: string, token: string): Promise<TokenAnswer> 
   } catch {
     return { status: 0, retryAfter: null, milliseconds: milliseconds() };
   }
+}
+
+export const createKeyOfNobody = () =>
+  crypto.subtle.generateKey(
+    { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
+    false,
+    ['sign'],
+  );
+
+/** How many of the tokens, by their names, are answered with the status. */
+export async function countAnswers(
+  url: string,
+  tokens: readonly (readonly [string, string])[],
+  status: number,
+): Promise<number> {
+  let count = 0;
+  for (let from = 0; from < tokens.length; from += AT_ONCE) {
+    const some = tokens.slice(from, from + AT_ONCE);
+    const answers = await Promise.all(some.map(([, token]) => present(url, token)));
+    count += answers.filter((answer) => answer.status === status).length;
+  }
+  return count;
 }
 
 export type KeyServerFault = NonNullable<TestIssuer['answer']>;

@@ -10,10 +10,17 @@ import { attackTokens, pairedAttackTokens } from '../../test/helpers/attack-toke
 import { AUDIENCE, createTestIssuer, goodClaims, signRaw, type TestIssuer } from '../../test/helpers/tokens.js';
 import { type Alteration, alterBuild } from '../altered-build.js';
 import type { Figure, Figures, Proof, Suite } from '../suite.js';
-import { keyServerFaults, type NamedIssuer, nameIssuers, present, rotate } from '../token-scenarios.js';
+import {
+  countAnswers,
+  createKeyOfNobody,
+  keyServerFaults,
+  type NamedIssuer,
+  nameIssuers,
+  present,
+  rotate,
+} from '../token-scenarios.js';
 
 const UNKNOWN_KEYS = { guarded: 1000, unguarded: 100 } as const;
-const AT_ONCE = 50;
 /** Time for the service to give up on a key server, and to answer. */
 const NO_KEYS_LIMIT_MS = 3000;
 const KNOWN_KEYS_LIMIT_MS = 1000;
@@ -67,27 +74,6 @@ async function measureAttacks(url: string, issuer: TestIssuer, guarded: boolean)
       kept: fetches <= 1 && unknownRefused === unknownKeys,
     },
   };
-}
-
-const createKeyOfNobody = () =>
-  crypto.subtle.generateKey(
-    { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
-    false,
-    ['sign'],
-  );
-
-async function countAnswers(
-  url: string,
-  tokens: readonly (readonly [string, string])[],
-  status: number,
-): Promise<number> {
-  let count = 0;
-  for (let from = 0; from < tokens.length; from += AT_ONCE) {
-    const some = tokens.slice(from, from + AT_ONCE);
-    const answers = await Promise.all(some.map(([, token]) => present(url, token)));
-    count += answers.filter((answer) => answer.status === status).length;
-  }
-  return count;
 }
 
 /** Issuers whose keys are known before their key servers fail, and others that fail from the start. */

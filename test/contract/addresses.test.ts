@@ -1,7 +1,6 @@
 import t from 'tap';
-import { CONTOSO, startService } from '../helpers/service.js';
+import { CONTOSO } from '../helpers/service.js';
 import { startContract } from './start.js';
-import { exchange } from './wire.js';
 
 const { service, customer, path, row, send, refuse, compose, refuseBytes } = await startContract(t);
 const { customerId } = customer;
@@ -182,28 +181,4 @@ row('an address without a route is 404 in the shape of its face, with every meth
   await refuse(t, NOT_FOUND, 'GET', '/v1');
   const head = await send(t, 'HEAD', '/v1/nowhere');
   t.match(head, { status: 404, text: '' });
-});
-
-t.test('a service that stops answers what has begun, and what comes meanwhile on the same connection', async (t) => {
-  const own = await startService(t);
-  const { customerId: id } = await own.newCustomer();
-  const head = `Host: x\r\nAuthorization: Bearer ${own.tokens.admin}\r\n`;
-  const put = `PUT ${permissionOf(id)} HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 15\r\n\r\n`;
-  const lock = own.sql(
-    'select pg_sleep(0.6) from (select from customers where customer_id = $1 for update) as locked',
-    [id],
-  );
-  const idle = exchange(own.url, 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n', { quietMilliseconds: 3000 });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const busy = exchange(own.url, `${put}{"state":"off"}`, {
-    quietMilliseconds: 3000,
-    later: { bytes: 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n', milliseconds: 250 },
-  });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const started = Date.now();
-  await own.app.close();
-  t.ok(Date.now() - started < 2000);
-  t.match(await idle, { answers: [{ status: 200 }], closed: true });
-  t.match(await busy, { answers: [{ status: 200 }, { status: 200, body: { status: 'ok' } }], closed: true });
-  await lock;
 });

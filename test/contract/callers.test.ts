@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
+import { CONTOSO, FABRIKAM } from '../helpers/service.js';
 import { startContract } from './start.js';
+import { LIMITED_REQUESTS } from './target.js';
 import type { WireAnswer } from './wire.js';
 
 // B76 to B86, forged and stale tokens, are in test/plugins/tokens/verifier.test.ts and jwks.test.ts.
-const { service, customer, path, row, send, refuse } = await startContract(t);
+const { service, startLimited, customer, path, row, send, refuse } = await startContract(t);
 const { customerId } = customer;
 const ON = '{"state":"on"}';
 const policyOf = (id: string, partnerId = CONTOSO) => ({
@@ -168,10 +169,10 @@ row(
   2,
 );
 
-t.test('B93: too many requests or switches are 429 with Retry-After, by partner and not by address', async (t) => {
-  const limited = await startService(t, { requestsPerMinute: '5' });
+row('B93: too many requests or switches are 429 with Retry-After, by partner and not by address', async (t) => {
+  const limited = await startLimited();
   const answers = [];
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < LIMITED_REQUESTS + 3; i++) {
     answers.push(
       await limited.request('GET', '/v1/purchasepermissions', { headers: { 'x-forwarded-for': `10.0.0.${i}` } }),
     );

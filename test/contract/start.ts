@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
-import type { SettingName } from '../../src/config.js';
-import { type MadeCustomer, type Service, startService } from '../helpers/service.js';
+import { startService } from '../helpers/service.js';
+import type { MadeCustomer, ServiceClient } from '../helpers/service-client.js';
+import { LIMITED_REQUESTS, openTarget, target } from './target.js';
 import {
   type Exchange,
   exchange,
@@ -22,7 +23,9 @@ export interface Sent {
 }
 
 export interface Contract {
-  service: Service;
+  service: ServiceClient;
+  /** Another one, which takes {@link LIMITED_REQUESTS} of a partner and minute. */
+  startLimited(): Promise<ServiceClient>;
   /** An eligible customer of contoso. */
   customer: MadeCustomer;
   /** Its permission to buy reservations. */
@@ -39,9 +42,9 @@ export interface Contract {
   row(name: string, work: (t: Test) => Promise<void>, written?: number): void;
 }
 
-/** The service on a socket, and requests written byte by byte. */
-export async function startContract(t: Test, settings: Partial<Record<SettingName, string>> = {}): Promise<Contract> {
-  const service = await startService(t, settings);
+/** The service on a socket, and requests written byte by byte: one in this process, or the one that runs elsewhere. */
+export async function startContract(t: Test): Promise<Contract> {
+  const service = target ? await openTarget(t, target, target.url) : await startService(t);
   const customer = await service.newCustomer();
   const logRows = async () => {
     const [found] = await service.sql<{ rows: number }>('select count(*)::int as rows from activity_log');
@@ -49,6 +52,10 @@ export async function startContract(t: Test, settings: Partial<Record<SettingNam
   };
   const contract: Contract = {
     service,
+    startLimited: () =>
+      target
+        ? openTarget(t, target, target.limitedUrl)
+        : startService(t, { requestsPerMinute: String(LIMITED_REQUESTS) }),
     customer,
     path: `/v1/customers/${customer.customerId}/purchasepermissions/AzureReservedInstances`,
     compose(method, target, { token = service.tokens.admin, lines = [], body, type = 'application/json' } = {}) {

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Test } from 'tap';
 import Schema from 'typebox/schema';
-import type { Service } from '../helpers/service.js';
+import type { ServiceClient } from '../helpers/service-client.js';
 
 export interface WireAnswer {
   status: number;
@@ -25,6 +25,8 @@ export interface Pace {
   quietMilliseconds?: number;
   /** Sends byte by byte with this pause. */
   byteMilliseconds?: number;
+  /** So many bytes are sent at once before. */
+  firstBytes?: number;
   /** Sends more on the same connection. */
   later?: { bytes: string; milliseconds: number };
   /** Answers that have no body whatever their length says. */
@@ -72,7 +74,7 @@ async function trickle(socket: Socket, bytes: Buffer, pause: number): Promise<vo
 
 /** Sends bytes as they are on a connection of their own and collects what comes back. */
 export function exchange(url: string, bytes: string | Buffer, pace: Pace = {}): Promise<Exchange> {
-  const { quietMilliseconds = 250, byteMilliseconds, later, head = false } = pace;
+  const { quietMilliseconds = 250, byteMilliseconds, firstBytes = 0, later, head = false } = pace;
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const started = Date.now();
@@ -103,7 +105,10 @@ export function exchange(url: string, bytes: string | Buffer, pace: Pace = {}): 
       wait();
       const all = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
       if (byteMilliseconds === undefined) socket.write(all);
-      else trickle(socket, all, byteMilliseconds);
+      else {
+        if (firstBytes > 0) socket.write(all.subarray(0, firstBytes));
+        trickle(socket, all.subarray(firstBytes), byteMilliseconds);
+      }
       if (later) setTimeout(() => socket.writable && socket.write(later.bytes), later.milliseconds);
     });
   });
@@ -137,32 +142,46 @@ interface Known {
   pattern: RegExp;
   operations: Record<string, Operation>;
 }
-const known = new WeakMap<Service, { document: Document; paths: Known[] }>();
-const validators = new WeakMap<object, { Check(value: unknown): boolean }>();
+interface Validator {
+  Check(value: unknown): boolean;
+}
+interface Description {
+  document: Document;
+  paths: Known[];
+  /** With local references. */
+  components: Record<string, object>;
+  /** By the text of the schema: most answers share a few. */
+  validators: Map<string, Validator>;
+}
+const known = new WeakMap<ServiceClient, Description>();
+const validatorOf = new WeakMap<object, Validator>();
+
+function describe(service: ServiceClient): Description {
+  const found = known.get(service);
+  if (found) return found;
+  const document = service.document() as Document;
+  const paths = Object.entries(document.paths).map(([template, operations]) => {
+    const pattern = template.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]+\}/g, '[^/]+');
+    return { pattern: new RegExp(`^${pattern}$`, 'i'), operations };
+  });
+  const components = withLocalRefs(document.components.schemas);
+  const made = { document, paths, components, validators: new Map<string, Validator>() };
+  known.set(service, made);
+  return made;
+}
 
 /** The description of a running service. */
-export function documentOf(service: Service): Document {
-  let entry = known.get(service);
-  if (!entry) {
-    const document = service.app.swagger() as unknown as Document;
-    const paths = Object.entries(document.paths).map(([template, operations]) => {
-      const pattern = template.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{[^}]+\}/g, '[^/]+');
-      return { pattern: new RegExp(`^${pattern}$`, 'i'), operations };
-    });
-    entry = { document, paths };
-    known.set(service, entry);
-  }
-  return entry.document;
+export function documentOf(service: ServiceClient): Document {
+  return describe(service).document;
 }
 
 /** The operation that a path belongs to; undefined where the document has none. */
-function operationOf(service: Service, method: string, path: string): Operation | undefined {
-  documentOf(service);
+function operationOf(service: ServiceClient, method: string, path: string): Operation | undefined {
   const plain = path
     .replace(/[?#].*$/s, '')
     .replace(/\/{2,}/g, '/')
     .replace(/(?<=.)\/$/, '');
-  for (const { pattern, operations } of known.get(service)?.paths ?? []) {
+  for (const { pattern, operations } of describe(service).paths) {
     if (!pattern.test(plain)) continue;
     const name = method.toLowerCase();
     const operation = operations[name] ?? (name === 'head' ? operations.get : undefined);
@@ -171,12 +190,24 @@ function operationOf(service: Service, method: string, path: string): Operation 
   return undefined;
 }
 
+function validatorFor(service: ServiceClient, schema: object): Validator {
+  let validator = validatorOf.get(schema);
+  if (!validator) {
+    const { components, validators } = describe(service);
+    const text = JSON.stringify(schema);
+    validator = validators.get(text) ?? Schema.Compile(components, withLocalRefs(schema));
+    validators.set(text, validator);
+    validatorOf.set(schema, validator);
+  }
+  return validator;
+}
+
 /**
  * Why an answer is none that the OpenAPI document lists for the operation, status and body; undefined when it is one. What
  * is no operation (an unknown address or method) is not looked at.
  */
 export function undocumented(
-  service: Service,
+  service: ServiceClient,
   method: string,
   path: string,
   { status, body }: { status: number; body: unknown },
@@ -187,20 +218,15 @@ export function undocumented(
   if (!response) return `${method} ${path} answered ${status}, which it does not list`;
   const schema = response.content?.['application/json']?.schema;
   if (!schema || body === undefined || method === 'HEAD') return undefined;
+  if (validatorFor(service, schema).Check(body)) return undefined;
   const { schemas } = documentOf(service).components;
-  let validator = validators.get(schema);
-  if (!validator) {
-    validator = Schema.Compile(withLocalRefs(schemas), withLocalRefs(schema));
-    validators.set(schema, validator);
-  }
-  if (validator.Check(body)) return undefined;
   return `${method} ${path} ${status}: ${faultsOf(schemas, schema, body).join('; ')}`;
 }
 
 /** An answer of an operation has to be one that the OpenAPI document lists. */
 export function expectDocumented(
   t: Test,
-  service: Service,
+  service: ServiceClient,
   method: string,
   path: string,
   answer: { status: number; body: unknown },

@@ -1,12 +1,12 @@
 import { listReservationItems } from '../../../src/nouns/products/service.js';
-import { CONTOSO, type MadeCustomer, type NewPrice, type Service } from '../../helpers/service.js';
+import { CONTOSO, type MadeCustomer, type NewPrice, type ServiceClient } from '../../helpers/service-client.js';
 
 export const PLAN = 'DZH318Z0BPS6:0001:DZH318Z0BML6';
 export const GLOBAL = 'MS-AZR-0145P';
 
 /** The partner confirms that the customer accepted the Microsoft Customer Agreement. */
 export async function acceptAgreement(
-  service: Pick<Service, 'sql'>,
+  service: Pick<ServiceClient, 'sql'>,
   { partnerId, customerId }: MadeCustomer,
 ): Promise<void> {
   await service.sql(
@@ -17,21 +17,25 @@ export async function acceptAgreement(
 }
 
 /** A customer without anything bought, that can be ordered for. */
-export async function newBuyer(service: Service): Promise<MadeCustomer> {
+export async function newBuyer(service: ServiceClient): Promise<MadeCustomer> {
   const customer = await service.newCustomer({ eligible: false });
   await acceptAgreement(service, customer);
   return customer;
 }
 
 /** A customer whose Azure plan is registered for reservations. */
-export async function newReserver(service: Service): Promise<MadeCustomer> {
+export async function newReserver(service: ServiceClient): Promise<MadeCustomer> {
   const customer = await service.newCustomer();
   await acceptAgreement(service, customer);
   await register(service, customer);
   return customer;
 }
 
-export async function register(service: Pick<Service, 'sql'>, { subscriptionId }: MadeCustomer, status = 'registered') {
+export async function register(
+  service: Pick<ServiceClient, 'sql'>,
+  { subscriptionId }: MadeCustomer,
+  status = 'registered',
+) {
   await service.sql('update subscriptions set registration_status = $2 where subscription_id = $1', [
     subscriptionId,
     status,
@@ -41,7 +45,7 @@ export async function register(service: Pick<Service, 'sql'>, { subscriptionId }
 let serial = 0;
 
 /** The catalog item of a virtual machine reservation with a SKU of its own, 600 USD for a year unless said otherwise. */
-export async function newItem(service: Service, price: NewPrice = {}): Promise<string> {
+export async function newItem(service: ServiceClient, price: NewPrice = {}): Promise<string> {
   const made = await service.newPrice({ skuName: `Standard_T${String(++serial).padStart(4, '0')}`, ...price });
   const items = await service.db.read(CONTOSO, (db) => listReservationItems(db, CONTOSO, { at: new Date() }));
   const item = items.find(({ skuName }) => skuName === made.skuName);
