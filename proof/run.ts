@@ -50,7 +50,7 @@ What a promise needs and is not there leaves it out; with CI in the environment 
 of the repository, which a tarball has not.
 PROOF_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to run on; default: an embedded one
 `;
-const LIMIT_MINUTES = { short: 12, long: 180 } as const;
+const LIMIT_MINUTES = { short: 25, long: 240 } as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
