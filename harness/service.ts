@@ -110,6 +110,12 @@ export async function adminToken(workDir: string, dataDir = sharedDataDir(workDi
   return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
 }
 
+/** The same of fabrikam, the second partner of the issuer. */
+export async function secondPartnerToken(workDir: string): Promise<string> {
+  const identity = await openIssuer(sharedDataDir(workDir));
+  return mintToken(identity, { partner: 'fabrikam', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
+}
+
 /** Tokens of the Owners of customers number 1 to `customers`, in this order. */
 export async function ownerTokens(workDir: string, customers: number): Promise<string[]> {
   const issuer = await openIssuer(sharedDataDir(workDir));

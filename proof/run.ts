@@ -9,10 +9,11 @@ import { judge } from './judge.js';
 import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
 import type { Promised, Proof, Suite, Verdict } from './suite.js';
+import { limits } from './suites/limits.js';
 import { memory } from './suites/memory.js';
 import { tamper } from './suites/tamper.js';
 
-const suites: readonly Suite[] = [tamper, memory];
+const suites: readonly Suite[] = [tamper, limits, memory];
 const promisesFile = fileURLToPath(new URL('../../docs/promises.md', import.meta.url));
 
 const usage = `npm run proof -- [--long] [--no-write] [--seed N] [${suites.map(({ id }) => id).join(' | ')}]…
