@@ -2,8 +2,10 @@ import { setTimeout } from 'node:timers/promises';
 import type { HarnessDatabase } from './database.js';
 
 export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
+export const FABRIKAM = 'b36d1c8a-3f5e-4f0e-9a36-6f1f0c2b7d11';
 const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
 const ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000001';
+const SECOND_ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000002';
 const ROWS_PER_STATEMENT = 250_000;
 
 /** Ids are numbers in the form of GUIDs, one range for each kind of row. */
@@ -26,6 +28,20 @@ export async function insertPartner(sql: HarnessDatabase['sql']): Promise<void> 
     `insert into partners (partner_id, company_name, domain, country, mpn_id, admin_agents_group_id, created_on)
      values ($1, 'Contoso', 'contosopartner.onmicrosoft.com', 'US', '1234567', $2, now())`,
     [CONTOSO, ADMIN_AGENTS_GROUP],
+  );
+}
+
+/** Fabrikam, with so many customers that are copies of contoso's first ones. */
+export async function insertSecondPartner({ sql }: HarnessDatabase, customers: number): Promise<void> {
+  await sql(
+    `insert into partners (partner_id, company_name, domain, country, mpn_id, admin_agents_group_id, created_on)
+     values ($1, 'Fabrikam', 'fabrikampartner.onmicrosoft.com', 'US', '7654321', $2, now())`,
+    [FABRIKAM, SECOND_ADMIN_AGENTS_GROUP],
+  );
+  await sql(
+    `insert into customers select (jsonb_populate_record(c, jsonb_build_object('partner_id', $2::uuid))).* from customers c
+     where partner_id = $1 order by customer_id limit $3`,
+    [CONTOSO, FABRIKAM, customers],
   );
 }
 

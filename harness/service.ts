@@ -125,6 +125,12 @@ export async function adminToken(workDir: string, dataDir = sharedDataDir(workDi
   return mintToken(identity, { partner: 'contoso', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
 }
 
+/** The same of fabrikam, the second partner of the issuer. */
+export async function secondPartnerToken(workDir: string): Promise<string> {
+  const identity = await openIssuer(sharedDataDir(workDir));
+  return mintToken(identity, { partner: 'fabrikam', role: 'AdminAgent', lifetimeSeconds: TOKEN_SECONDS });
+}
+
 /** Makes tokens of Owners, by their customer's number. */
 export async function ownerTokens(workDir: string): Promise<(customer: number) => Promise<string>> {
   const issuer = await openIssuer(sharedDataDir(workDir));
@@ -134,4 +140,10 @@ export async function ownerTokens(workDir: string): Promise<(customer: number) =
     const request = { customer: customerId(number), user, lifetimeSeconds: TOKEN_SECONDS };
     return mintToken({ ...issuer, findCustomerUser }, request);
   };
+}
+
+/** Those of customers number 1 to `customers`, in this order. */
+export async function listOwnerTokens(workDir: string, customers: number): Promise<string[]> {
+  const tokenOf = await ownerTokens(workDir);
+  return Promise.all(Array.from({ length: customers }, (_, index) => tokenOf(index + 1)));
 }

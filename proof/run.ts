@@ -13,6 +13,7 @@ import type { Promised, Proof, Suite, Verdict } from './suite.js';
 import { faults } from './suites/faults.js';
 import { input } from './suites/input.js';
 import { kills } from './suites/kills.js';
+import { limits } from './suites/limits.js';
 import { memory } from './suites/memory.js';
 import { races } from './suites/races.js';
 import { restarts } from './suites/restarts.js';
@@ -30,6 +31,7 @@ const suites: readonly Suite[] = [
   tenants,
   tokens,
   input,
+  limits,
   faults,
   restarts,
   tamper,

@@ -10,7 +10,7 @@ import {
   settle,
 } from '../../harness/data.js';
 import { residentMebibytes } from '../../harness/processes.js';
-import { ownerTokens, startSettledService } from '../../harness/service.js';
+import { listOwnerTokens, startSettledService } from '../../harness/service.js';
 import { startMix } from '../abuse.js';
 import { type Alteration, alterBuild } from '../altered-build.js';
 import type { Figures, Proof, Suite } from '../suite.js';
@@ -61,8 +61,7 @@ async function measure(proof: Proof, guarded: boolean): Promise<Figures> {
   await insertPermissions(database, BUYERS);
   const quotes = await insertQuotes(database, proof.long ? QUOTES.long : QUOTES.short, BUYERS);
   await settle(database);
-  const tokenOf = await ownerTokens(workDir);
-  const owners = await Promise.all(Array.from({ length: BUYERS }, (_, index) => tokenOf(index + 1)));
+  const owners = await listOwnerTokens(workDir, BUYERS);
   const cli = guarded ? undefined : await alterBuild(join(workDir, 'leaking'), LEAKING);
   const service = await startSettledService({
     workDir,
