@@ -23,6 +23,8 @@ import { measureUnread } from '../unread-answers.js';
 const HALF_OPEN = 1000;
 /** Room for the half-open ones within their time and for the others, not for those that stay. */
 const DESCRIPTORS = 1300;
+/** Connections to the database that come and go by themselves. */
+const POOL_MAX = 10;
 const CUSTOMERS = 1000;
 const OTHERS = 40;
 const OTHERS_PER_SECOND = 20;
@@ -139,7 +141,10 @@ async function measureClients(proof: Proof, setting: Setting, guarded: boolean):
   const halfOpen = {
     'limits-half-open': endedOf(attack, left),
     'limits-half-open-others': timesOf(before, duringAttack, besideAttack),
-    'limits-half-open-descriptors': { reached: `${after}, ${descriptors} before`, kept: after <= descriptors },
+    'limits-half-open-descriptors': {
+      reached: `${after}, ${descriptors} before`,
+      kept: after <= descriptors + POOL_MAX,
+    },
   };
   attack.close();
 
@@ -180,7 +185,7 @@ export const limits: Suite = {
     {
       id: 'limits-half-open-descriptors',
       says: 'Open descriptors of the service when these connections had their time, before anybody closes them',
-      target: 'not more than before',
+      target: `≤ ${POOL_MAX} more than before: the pool's`,
       withoutGuard: 'without these limits',
       needs: ['prlimit'],
     },

@@ -16,6 +16,8 @@ import { type Alteration, alterBuild } from '../altered-build.js';
 import type { Figures, Proof, Suite } from '../suite.js';
 
 const CUSTOMERS = 1024;
+/** Connections to the database that come and go by themselves. */
+const POOL_MAX = 10;
 const BUYERS = 64;
 const HALF_OPEN = 200;
 const MOST_MEBIBYTES = 256;
@@ -105,7 +107,7 @@ async function measure(proof: Proof, guarded: boolean): Promise<Figures> {
       reached: `${(growth * 100).toFixed(1)} % (${middle.toFixed(0)} to ${last.toFixed(0)} MiB, ${requests} requests)`,
       kept: growth < MOST_GROWTH,
     },
-    'memory-descriptors': { reached: `${after}, ${before} before`, kept: after <= before },
+    'memory-descriptors': { reached: `${after}, ${before} before`, kept: after <= before + POOL_MAX },
     'memory-failures': { reached: `${mix.failed} of ${requests}`, kept: requests > 0 && mix.failed === 0 },
   };
 }
@@ -127,7 +129,7 @@ export const memory: Suite = {
     {
       id: 'memory-descriptors',
       says: 'Open descriptors of the service when that is over, before anybody closes a half-open connection',
-      target: 'not more than before',
+      target: `≤ ${POOL_MAX} more than before: the pool's`,
       withoutGuard: 'without time limits',
     },
     { id: 'memory-failures', says: 'Answers of 500 and above meanwhile, but 503', target: '0' },
