@@ -108,7 +108,10 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       beginStatements(client);
       return await use(client, onBroken);
     } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === READ_ONLY) connections.renew();
+      if (error instanceof pg.DatabaseError && error.code === READ_ONLY) {
+        connections.renew();
+        onBroken(error);
+      }
       throw error;
     } finally {
       client.off('error', onBroken);

@@ -31,7 +31,7 @@ export interface Connections {
 const OPEN_MS = 2500;
 const WAITING_PER_CONNECTION = 100;
 const TRIAL_EVERY_MS = 100;
-const RENEW_EVERY_MS = 1000;
+const RENEW_EVERY_MS = 250;
 
 /** A pool that does not wait for what does not come. Connects lazily: the first connection is opened at the first use. */
 export function openConnections(options: ConnectionsOptions): Connections {
