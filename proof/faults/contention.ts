@@ -32,10 +32,13 @@ async function untilWaiting({ database }: Setting, name: string, sessions: numbe
   }
 }
 
-const STUCK_CUSTOMERS = Array.from({ length: POOL }, (_, n) => 5001 + n);
+/** What reads a table that somebody locks: each in a transaction of its own. */
+const STUCK = 'agreements';
+/** What the crowd reads: not by key, where one transaction serves many. */
+const WANTED = 'subscriptions';
 const CROWD = 500;
 /** For a connection, and until the refusal is there, on a machine that is busy with both sides. */
-const WAIT_MS = 1200;
+const WAIT_MS = 1700;
 const REFUSED_MS = 2000;
 
 export const usedUpPool: Scenario = {
@@ -49,21 +52,21 @@ export const usedUpPool: Scenario = {
     const journal = setting.openJournal(service);
     const session = await openSession(setting);
     await session.query('begin');
-    for (const customer of STUCK_CUSTOMERS) await session.query(LOCK, [CONTOSO, customerId(customer)]);
+    await session.query('lock table customer_agreements in access exclusive mode');
     // Opens the sockets.
-    await Promise.all(Array.from({ length: CROWD }, () => journal.read()));
+    await Promise.all(Array.from({ length: CROWD }, () => journal.read(WANTED)));
     const before = residentMebibytes(service.process.pid);
     const stopHealth = watchHealth(service.url);
-    const stuck = Promise.all(STUCK_CUSTOMERS.map((customer) => journal.write(customer)));
+    const stuck = Promise.all(Array.from({ length: POOL }, () => journal.read(STUCK)));
     await untilWaiting(setting, name, POOL);
-    const crowd = await Promise.all(Array.from({ length: CROWD }, () => journal.read()));
+    const crowd = await Promise.all(Array.from({ length: CROWD }, () => journal.read(WANTED)));
     const busy = await stuck;
     const free = Math.min(...busy.map(({ at, milliseconds }) => at + milliseconds));
     const tooEarly = crowd.filter(({ at }) => at < free - WAIT_MS);
     const health = await stopHealth();
     const after = residentMebibytes(service.process.pid);
     await session.end();
-    const again = await Promise.all(STUCK_CUSTOMERS.map((customer) => journal.write(customer)));
+    const again = await Promise.all(Array.from({ length: POOL }, () => journal.read(STUCK)));
     const grown = before && after ? after.now - before.now : 0;
     const refused = tooEarly.filter(isUnavailable);
     return figureOf(

@@ -80,7 +80,7 @@ export const killedMigrator: LoneScenario = {
 async function buildNext(directory: string, alterations: readonly Alteration[]): Promise<string> {
   const cli = await alterBuild(directory, alterations);
   const own = join(directory, 'migrations');
-  await rm(own);
+  await rm(own, { recursive: true });
   await cp(migrations, own, { recursive: true });
   await writeFile(join(own, `${NEXT}.sql`), MIGRATION);
   return cli;

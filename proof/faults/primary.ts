@@ -86,7 +86,9 @@ export const lostStandby: Scenario = {
     await setServer(setting, 'synchronous_standby_names', 'nobody');
     const cancelled = await cancelOne(setting, journal);
     const waiting = Promise.all(Array.from({ length: POOL / 2 }, () => journal.write()));
-    const reads = Promise.all(Array.from({ length: REQUESTS }, (_, n) => setTimeout(n * 300).then(journal.read)));
+    const reads = Promise.all(
+      Array.from({ length: REQUESTS }, (_, n) => setTimeout(n * 300).then(() => journal.read())),
+    );
     const unknown = await waiting;
     const refused = await times(REQUESTS, () => journal.write());
     const served = await reads;

@@ -44,7 +44,7 @@ const UNGUARDED = [
   { file: 'db/connect.js', line: 'waitMilliseconds ?? 1000', by: 'waitMilliseconds ?? 60_000' },
   { file: 'db/connect.js', line: 'MAX_ATTEMPTS = 3', by: 'MAX_ATTEMPTS = 1' },
   { file: 'db/connect.js', line: "READ_ONLY = '25006'", by: "READ_ONLY = ''" },
-  { file: 'plugins/pressure.js', line: 'MAX_DELAY_MS = 500', by: 'MAX_DELAY_MS = 0' },
+  { file: 'plugins/pressure.js', line: 'MAX_DELAY_MS = 500', by: 'MAX_DELAY_MS = Number.POSITIVE_INFINITY' },
   { file: 'db/commit-warning.js', line: "code === '01000'", by: 'code === undefined' },
   { file: 'db/connections.js', line: 'if (refused && (', by: 'if (refused && false && (' },
   { file: 'db/connections.js', line: 'setTimeout(turns.give, TRIAL_EVERY_MS).unref()', by: 'turns.give()' },
