@@ -240,7 +240,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       alone: (partnerId, work, attempts) => write(partnerId, work, attempts + 1),
       together: async (partnerId, works, locks) =>
         attemptWrite(partnerId, (tx, commitWith, last) => runTogether(tx, works, { commitWith, last }, locks)),
-      mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown),
+      mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnavailable),
       isUnsupported: (error) => error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED,
     }),
     readTenant: (tenantId, work) =>

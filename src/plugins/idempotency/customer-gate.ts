@@ -5,8 +5,7 @@ import { DatabaseUnavailable } from '../../errors/from-postgres.js';
 /** Waits for its place at a customer. @returns gives the place back @throws ApiError Busy */
 export type CustomerGate = (customer: string) => Promise<() => void>;
 
-/** With the second that the lock may take, below the time limit of an answer. */
-const WAIT_MS = 2000;
+const WAIT_MS = 1000;
 /** A hundred writers at one customer are all served, as its lock lets them one after the other. */
 const MOST_WAITING = 200;
 
