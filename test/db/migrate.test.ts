@@ -78,6 +78,7 @@ t.test(
     const superuser = await open(t, database.superuserUrl);
     await takeBack(superuser, later);
     await superuser.query('drop index customers_listed');
+    await superuser.query('create index customers_by_name on customers (partner_id, company_name_key, customer_id)');
     const writer = await open(t, database.superuserUrl);
     await writer.query('begin; lock table customers in row exclusive mode');
     const isThere = async () =>
