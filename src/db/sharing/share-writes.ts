@@ -6,7 +6,7 @@ const MOST = 64;
 /** Shared transactions of one partner at a time: while one waits for the database, the next is prepared. */
 const LANES = 2;
 /** Who has waited this long for a lock of a caller in this process waits in the database, as a caller elsewhere does. */
-const PATIENCE_MS = 1000;
+const PATIENCE_MS = 500;
 /** A transaction that takes longer, as behind a lock, does not keep the others waiting. */
 const SLOW_MS = 30;
 
