@@ -11,7 +11,7 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import type { Reading, Tx } from './connect.js';
-import { Placeholder, type Statement, type Varying, valuesOf } from './sharing/merge.js';
+import { locksRows, Placeholder, type Statement, type Varying, valuesOf } from './sharing/merge.js';
 import type { Database } from './tables.js';
 
 const builder = new Kysely<Database>({
@@ -50,7 +50,10 @@ function callable<Parameters extends Readonly<Record<string, unknown>>, Row>(
   let statement: Statement | undefined;
   const placeholders = new Proxy({}, { get: (_target, name) => new Placeholder(String(name)) }) as Parameters;
   return async (db, given) => {
-    statement ??= { compiled: build(builder, placeholders).compile(), merges };
+    if (!statement) {
+      const compiled = build(builder, placeholders).compile();
+      statement = { compiled, merges, locks: locksRows(compiled.sql) };
+    }
     const call = { ...statement.compiled, parameters: valuesOf(statement, given), statement, given };
     const { rows } = await db.executeQuery<Row>(call as StatementCall<Row>);
     return rows;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
@@ -6,6 +5,7 @@ import { openProxy } from '../../harness/proxy.js';
 import { compileOnce } from '../../src/db/compile-once.js';
 import type { CommitWith, Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
+import { shareWrites } from '../../src/db/sharing/share-writes.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
 
@@ -75,6 +75,7 @@ t.test('partners never share one', async (t) => {
 
 t.test('a caller that is refused, also after it has written, undoes its own work and no other', async (t) => {
   const customers = await newCustomers(12);
+  const before = await Promise.all(customers.map(nameOf));
   const outcomes = await Promise.allSettled(
     customers.map((customerId, index) =>
       db.writeTogether(CONTOSO, async (tx, commitWith) => {
@@ -92,10 +93,9 @@ t.test('a caller that is refused, also after it has written, undoes its own work
     outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : [])),
     [3, 5],
   );
-  const names = await Promise.all(customers.map(nameOf));
   t.same(
-    names.flatMap((name, index) => (name === 'Kept' ? [] : [index])),
-    [3, 5],
+    await Promise.all(customers.map(nameOf)),
+    before.map((name, index) => ([3, 5].includes(index) ? name : 'Kept')),
   );
 });
 
@@ -139,9 +139,16 @@ t.test('a customer that is locked elsewhere keeps its own writer waiting and no 
   await client.query('begin');
   await client.query('select from customers where customer_id = $1 for update', [customers[4]]);
   let waits = true;
-  const works = customers.map((customerId) => db.writeTogether(CONTOSO, renaming(customerId, 'Through')));
+  const runs = customers.map(() => 0);
+  const works = customers.map((customerId, index) =>
+    db.writeTogether(CONTOSO, (tx, commitWith) => {
+      runs[index] = (runs[index] ?? 0) + 1;
+      return renaming(customerId, 'Through')(tx, commitWith);
+    }),
+  );
   const late = works[4]?.then(() => t.notOk(waits, 'it came after the lock was given up'));
   await Promise.all(works.toSpliced(4, 1));
+  t.same(runs.toSpliced(4, 1), Array(9).fill(1), 'the transaction that they share did not fail at the lock');
   t.equal(await nameOf(customers[9] ?? ''), 'Through');
   waits = false;
   await client.query('commit');
@@ -187,15 +194,33 @@ t.test('a lost reply to the COMMIT of many loses nobody an answer, and each swit
   t.match(rows, [{ count: 24, different: 24 }]);
 });
 
-t.test('a request id that two send at the same time acts once', async (t) => {
-  const [customerId = '', ...others] = await newCustomers(6);
-  const path = (id: string) => `/v1/customers/${id}/purchasepermissions/AzureReservedInstances`;
-  const requestId = randomUUID();
-  const answers = await Promise.all([
-    service.request('PUT', path(customerId), { body: { state: 'on' }, headers: { 'ms-requestid': requestId } }),
-    ...others.map((id) => service.request('PUT', path(id), { body: { state: 'on' } })),
-    service.request('PUT', path(customerId), { body: { state: 'on' }, headers: { 'ms-requestid': requestId } }),
-  ]);
-  t.ok(answers.every(({ status }) => [201, 409].includes(status)));
-  t.equal((await service.sql('select from activity_log where request_id = $1', [requestId])).length, 1);
+t.test('transactions that hang keep nobody waiting, and a server that does not merge is not asked twice', async (t) => {
+  const asked: string[] = [];
+  const never = new Promise<never>(() => {});
+  const unsupported = new Error('not on this server');
+  const share = shareWrites({
+    alone: async (_partnerId, work) => {
+      asked.push('alone');
+      return work(undefined as never, () => {});
+    },
+    together: async () => {
+      asked.push('together');
+      throw unsupported;
+    },
+    mayRepeat: () => true,
+    isUnsupported: (error) => error === unsupported,
+  });
+  const hang = () => {
+    void share(CONTOSO, () => never);
+    return new Promise((resolve) => setImmediate(resolve));
+  };
+  await hang();
+  await hang();
+  t.equal(await share(CONTOSO, async () => 'served'), 'served');
+  t.same(asked.splice(0), ['alone', 'alone', 'alone']);
+  const both = () => Promise.all(['one', 'other'].map((name) => share(FABRIKAM, async () => name)));
+  t.same(await both(), ['one', 'other']);
+  t.same(asked.splice(0), ['together', 'alone', 'alone']);
+  t.same(await both(), ['one', 'other']);
+  t.same(asked, ['alone', 'alone']);
 });

@@ -17,6 +17,8 @@ export interface Statement {
   compiled: CompiledQuery;
   /** Absent: calls of it cannot be made one statement. An insertion of one row needs no types. */
   merges: { as: 'rows' } | { as: 'lateral'; varying: Varying } | undefined;
+  /** Whether it locks rows, and so waits for other transactions. */
+  locks: boolean;
 }
 
 /** One statement in place of several calls. */
@@ -34,8 +36,8 @@ export function valuesOf(statement: Statement, parameters: Parameters): unknown[
   return statement.compiled.parameters.map((value) => (value instanceof Placeholder ? parameters[value.name] : value));
 }
 
-/** Whether rows are locked. It ends the text, as Kysely writes it. */
-export const locksRows = (statement: Statement): boolean => statement.compiled.sql.endsWith(' for update');
+/** Whether a statement locks rows. */
+export const locksRows = (sql: string): boolean => / for (no key )?update\b| for (key )?share\b/.test(sql);
 
 /** Whether calls of the statement with these parameters can be one. */
 export function canMerge(statement: Statement, one: Parameters, other: Parameters): boolean {
@@ -114,7 +116,8 @@ function overArrays(statement: Statement, varying: Varying, calls: readonly Para
   };
 }
 
-function overArraysText({ compiled: { sql, parameters } }: Statement, varying: Varying): string {
+function overArraysText({ compiled: { sql, parameters }, locks }: Statement, varying: Varying): string {
+  if (locks && !sql.endsWith(' for update')) throw new Error(`cannot pass locked rows over: ${sql}`);
   const names = Object.keys(varying);
   if (names.length === 0) return sql;
   let fixed = names.length;

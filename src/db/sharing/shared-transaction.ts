@@ -49,8 +49,6 @@ const statementOf = (query: CompiledQuery | StatementCall): Statement | undefine
 const reads = ({ query, sql }: CompiledQuery): boolean =>
   query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && sql.startsWith('select '));
 
-const LOCKING = / for (no key )?update\b| for (key )?share\b/;
-
 function isSameCall(one: CompiledQuery | StatementCall, other: CompiledQuery | StatementCall): boolean {
   if (!('statement' in one) || !('statement' in other) || one.statement !== other.statement) return false;
   return canMerge(one.statement, one.given, other.given);
@@ -109,7 +107,7 @@ export async function runTogether(
         const dealt = merged.deal(rows as Rows);
         callers.forEach(({ member, resolve, reject }, index) => {
           const own = dealt[index] ?? [];
-          if (locksRows(statement) && own.length === 0) reject(part(member, undefined));
+          if (statement.locks && own.length === 0) reject(part(member, undefined));
           else resolve({ rows: own as unknown[] });
         });
       });
@@ -119,7 +117,7 @@ export async function runTogether(
   /** Whether the caller may go on with the statement: what it locks is nobody's in this process. */
   function admits({ member, query }: Pending): boolean {
     const statement = statementOf(query);
-    if (!LOCKING.test(query.sql)) return true;
+    if (!(statement ? statement.locks : locksRows(query.sql))) return true;
     const lock = JSON.stringify(query.parameters);
     if (statement?.merges && locks.take(lock)) return true;
     part(member, statement?.merges ? lock : undefined);
@@ -145,7 +143,7 @@ export async function runTogether(
       for (const { member, query } of group) member.wrote ||= !reads(query);
       const statement = statementOf(first.query);
       try {
-        if (statement && (group.length > 1 || locksRows(statement))) sendMerged(statement, group);
+        if (statement && (group.length > 1 || statement.locks)) sendMerged(statement, group);
         else send(first.query, group, first.resolve);
       } catch (error) {
         fail(error, group);
