@@ -10,7 +10,8 @@ import { openIdentity } from '../src/server.js';
 import { customerId, ownerId, ownerName } from './data.js';
 import { freePort, type RunningProcess, spawnNode, spawnProgram, untilOk } from './processes.js';
 
-const shippedCli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+/** The program as it is shipped. */
+export const shippedCli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
 /** One origin for every service of a run, so that one token is good for all of them. */
 const PUBLIC_URL = 'http://127.0.0.1';
 /** Read from the database and with a token, like the first request of a client. */

@@ -1,3 +1,5 @@
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { copyBuild } from '../harness/build.js';
 
 export interface Alteration {
@@ -16,3 +18,7 @@ export async function alterBuild(directory: string, alterations: readonly Altera
   const edits = alterations.map(({ file = '', line, by }) => ({ file: `dist/src/${file}`, find: line, replace: by }));
   return (await copyBuild(directory, edits)).cli;
 }
+
+/** A module of the build that has this cli.js. */
+export const importOf = <Module>(cli: string, file: string): Promise<Module> =>
+  import(pathToFileURL(join(dirname(cli), file)).href);

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { CONTOSO } from '../harness/data.js';
+import { importOf } from './altered-build.js';
 
 type Connect = typeof import('../src/db/connect.js');
 type Import = typeof import('../src/import/import-file.js');
@@ -13,11 +12,10 @@ export interface Importer {
   close(): Promise<void>;
 }
 
-/** @param build `src/` of the program whose import it is */
-export async function openImporter(build: string, databaseUrl: string): Promise<Importer> {
-  const load = (file: string) => import(pathToFileURL(join(build, file)).href);
-  const { connect }: Connect = await load('db/connect.js');
-  const { importFile }: Import = await load('import/import-file.js');
+/** @param cli of the program whose import it is */
+export async function openImporter(cli: string, databaseUrl: string): Promise<Importer> {
+  const { connect } = await importOf<Connect>(cli, 'db/connect.js');
+  const { importFile } = await importOf<Import>(cli, 'import/import-file.js');
   const db = connect({
     url: databaseUrl,
     poolMax: 8,

@@ -12,7 +12,6 @@ import {
 import type { Maker } from '../test/contract/tenant-world.js';
 import { keepRows } from '../test/helpers/kept-rows.js';
 import { createRequest, insertPartners, makeCustomer, makePrice, makeTokens } from '../test/helpers/service.js';
-import { cliOf } from './build.js';
 import { createCleanup } from './cleanup.js';
 import { send as sendPatiently } from './client.js';
 import type { Proof } from './suite.js';
@@ -28,11 +27,11 @@ export interface TenantSetting extends TenantCheck {
 }
 
 /** The service with three tenants that have one of everything. */
-export async function openWorlds(proof: Proof, database: HarnessDatabase, build: string): Promise<TenantSetting> {
+export async function openWorlds(proof: Proof, database: HarnessDatabase, cli: string): Promise<TenantSetting> {
   const cleanup = createCleanup();
   const { sql } = database;
   await insertPartners(sql);
-  const service = await proof.serve(database, { SANDBOX: 'true', WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true' }, cliOf(build));
+  const service = await proof.serve(database, { SANDBOX: 'true', WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true' }, cli);
   cleanup.teardown(() => service.stop());
   const db = connect({ url: database.appUrl, poolMax: 4, preparedStatements: true, onIdleError: () => {} });
   cleanup.teardown(() => db.close());

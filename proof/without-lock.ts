@@ -1,6 +1,6 @@
+import { join } from 'node:path';
 import type { HarnessDatabase } from '../harness/database.js';
-import type { Alteration } from './altered-build.js';
-import { buildWithout } from './build.js';
+import { type Alteration, alterBuild } from './altered-build.js';
 
 /** Who would have had the lock waits a moment instead, so that few pairs do to show what happens then. */
 const MEANWHILE = 'await new Promise((resolve) => setTimeout(resolve, 10));';
@@ -27,8 +27,8 @@ const LOCKS: readonly Alteration[] = [
 /** Likewise in the database: two entries of the log in one place, a version of the price book twice. */
 const KEYS = ['activity_log drop constraint activity_log_pk', 'price_books drop constraint price_books_pk'];
 
-/** @returns `src/` of a build that does not lock customers */
-export const buildWithoutLock = (workDir: string) => buildWithout(workDir, 'no-lock', LOCKS);
+/** @returns the cli.js of a build that does not lock customers */
+export const buildWithoutLock = (workDir: string) => alterBuild(join(workDir, 'no-lock'), LOCKS);
 
 export async function dropKeys({ sql }: HarnessDatabase): Promise<void> {
   for (const key of KEYS) await sql(`alter table ${key}`);

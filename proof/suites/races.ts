@@ -11,8 +11,7 @@ import {
   settle,
 } from '../../harness/data.js';
 import type { HarnessDatabase } from '../../harness/database.js';
-import { ownerTokens } from '../../harness/service.js';
-import { cliOf, SHIPPED } from '../build.js';
+import { ownerTokens, shippedCli } from '../../harness/service.js';
 import { send } from '../client.js';
 import { etagKinds, WRITERS, writeAtOnce } from '../etag-writers.js';
 import { openImporter } from '../importer.js';
@@ -58,7 +57,7 @@ interface Tally {
 }
 
 /** Customers 1 to … buy, those behind them are switched on; each is in one pair. */
-async function prepare(proof: Proof, name: string, size: Size, build: string) {
+async function prepare(proof: Proof, name: string, size: Size, cli: string) {
   const underCap = size.purchases * withdrawals.length;
   const buyers = underCap + size.caps;
   const customers = buyers + size.lapses * lapses.length;
@@ -87,8 +86,8 @@ async function prepare(proof: Proof, name: string, size: Size, build: string) {
   }
   await settle(database);
   const ownerToken = await ownerTokens(proof.workDir);
-  const service = await proof.serve(database, { SANDBOX: 'true' }, cliOf(build));
-  const importer = await openImporter(build, database.appUrl);
+  const service = await proof.serve(database, { SANDBOX: 'true' }, cli);
+  const importer = await openImporter(cli, database.appUrl);
   const setting: Setting = { database, ownerToken, quotes, url: service.url, token: proof.token, importer };
   return { setting, groups, lapsing, capped: { from: underCap + 1, to: buyers }, service };
 }
@@ -201,9 +200,9 @@ export const races: Suite = {
   ],
   async run(proof, guarded) {
     const size = !guarded ? UNGUARDED : proof.long ? LONG : SHORT;
-    const build = guarded ? SHIPPED : await buildWithoutLock(proof.workDir);
+    const cli = guarded ? shippedCli : await buildWithoutLock(proof.workDir);
     const name = guarded ? 'races' : 'races_unguarded';
-    const { setting, groups, lapsing, capped, service } = await prepare(proof, name, size, build);
+    const { setting, groups, lapsing, capped, service } = await prepare(proof, name, size, cli);
     if (!guarded) await dropKeys(setting.database);
     const ofWithdrawals = (some: readonly Group[], first: Sides['first'], wrong: string): Kind[] =>
       some.map(({ perform, atOnce = PAIRS_AT_ONCE, ...group }) => ({

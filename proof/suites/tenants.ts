@@ -1,14 +1,13 @@
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { findProgram } from '../../harness/programs.js';
+import { shippedCli } from '../../harness/service.js';
 import { callersOf, type Findings, listOperations } from '../../test/contract/tenant-check.js';
 import { tryTokens } from '../../test/contract/tenant-lists.js';
 import { interleave, makeCustomers } from '../../test/db/interleave.js';
 import { prepareRerun } from '../../test/db/rerun-statements.js';
 import { startPgBouncer } from '../../test/helpers/pgbouncer.js';
 import { insertPartners, makeCustomer, startService } from '../../test/helpers/service.js';
-import type { Alteration } from '../altered-build.js';
-import { buildWithout, SHIPPED } from '../build.js';
+import { type Alteration, alterBuild, importOf } from '../altered-build.js';
 import { createCleanup } from '../cleanup.js';
 import type { Figure, Figures, Proof, Suite } from '../suite.js';
 import { openWorlds } from '../tenant-worlds.js';
@@ -43,8 +42,8 @@ const figure = (wrong: number, of: number): Figure => ({ reached: `${wrong} of $
 /** Every operation on foreign and absent things, then every continuation token on every list. */
 async function tryTenants(proof: Proof, guarded: boolean): Promise<Figures> {
   const database = await proof.cluster.createDatabase(guarded ? 'tenants' : 'tenants_unguarded');
-  const build = guarded ? SHIPPED : await buildWithout(proof.workDir, 'open', OPEN);
-  const setting = await openWorlds(proof, database, build);
+  const cli = guarded ? shippedCli : await alterBuild(join(proof.workDir, 'open'), OPEN);
+  const setting = await openWorlds(proof, database, cli);
   const { worlds, maker, send, check } = setting;
   if (!guarded) await database.sql(WITHOUT_RLS);
   const everybody = callersOf(worlds, maker.tokens);
@@ -99,8 +98,8 @@ async function rerunStatements(proof: Proof, guarded: boolean): Promise<Figure> 
 async function interleaveTransactions(proof: Proof, guarded: boolean): Promise<Figure> {
   const database = await proof.cluster.createDatabase(guarded ? 'tenants_pool' : 'tenants_pool_unguarded');
   const cleanup = createCleanup();
-  const build = guarded ? SHIPPED : await buildWithout(proof.workDir, 'bound-for-good', BOUND_FOR_GOOD);
-  const { connect }: Connect = await import(pathToFileURL(join(build, 'db/connect.js')).href);
+  const cli = guarded ? shippedCli : await alterBuild(join(proof.workDir, 'bound-for-good'), BOUND_FOR_GOOD);
+  const { connect } = await importOf<Connect>(cli, 'db/connect.js');
   const { sql } = database;
   await insertPartners(sql);
   await makeCustomers({ newCustomer: (options) => makeCustomer(sql, options) });
