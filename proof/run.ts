@@ -146,13 +146,15 @@ await runAndExit(options, async (run) => {
   const chosen = suites.filter(({ id }) => positionals.length === 0 || positionals.includes(id));
   for (const suite of chosen) rows.push(...(await runSuite(suite, run, token)));
   if (run.isOver()) return;
-  const missed = rows.filter(({ verdict }) => !verdict.kept).length;
+  const missed = rows.filter(({ verdict }) => !verdict.kept);
   const leftOut = chosen
     .flatMap(({ promises }) => promises)
     .filter((one) => ofThisForm(one) && missing(one).length > 0);
-  print(`\n${rows.length} promises, ${missed} missed, ${leftOut.length} left out`);
+  print('');
+  for (const { promised, verdict } of missed) print(lineOf(promised, verdict));
+  print(`${rows.length} promises, ${missed.length} missed, ${leftOut.length} left out`);
   const installable = leftOut.filter((one) => missing(one).some((need) => need !== 'history'));
-  if (missed > 0 || (process.env.CI && installable.length > 0)) process.exitCode = 1;
+  if (missed.length > 0 || (process.env.CI && installable.length > 0)) process.exitCode = 1;
   if (values['no-write']) return;
   const order = suites.flatMap(({ promises }) => promises.map(({ id }) => id));
   const before = await readFile(promisesFile, 'utf8').catch(() => '');
