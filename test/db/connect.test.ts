@@ -6,7 +6,7 @@ import pg from 'pg';
 import t from 'tap';
 import { openProxy } from '../../harness/proxy.js';
 import { batchByKey } from '../../src/db/batch-by-key.js';
-import { CommitOutcomeUnknown, connect, type Reading, type Tx } from '../../src/db/connect.js';
+import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { classifyFailure, violatedConstraint } from '../../src/errors/from-postgres.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
@@ -213,45 +213,6 @@ t.test('look-ups of one turn are one statement per partner, and each gets what i
     [CONTOSO, [a, b]],
     [FABRIKAM, [c]],
   ]);
-});
-
-t.test('while two look-ups of a partner are under way the next ones gather, up to a whole statement', async (t) => {
-  const sent: number[] = [];
-  const end: (() => void)[] = [];
-  const find = batchByKey(
-    async (_partnerId, work) => {
-      const found = await work({} as Reading);
-      await new Promise<void>((resolve) => end.push(resolve));
-      return found;
-    },
-    async (_reading, partnerId, keys) => {
-      if (partnerId === CONTOSO) sent.push(keys.length);
-      return new Map(keys.map((key) => [key, key]));
-    },
-  );
-  const asked: Promise<string | undefined>[] = [];
-  const ask = async (count: number, partnerId = CONTOSO) => {
-    for (let n = 0; n < count; n++) asked.push(find(partnerId, `${partnerId} ${asked.length}`));
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  };
-  await ask(1);
-  await ask(1);
-  await ask(3);
-  await ask(2);
-  t.same(sent, [1, 1], 'two alone, five wait');
-  await ask(1, FABRIKAM);
-  t.equal(end.length, 3, 'another partner does not wait');
-  end.shift()?.();
-  await ask(0);
-  t.same(sent, [1, 1, 5]);
-  await ask(70);
-  t.same(sent, [1, 1, 5, 64], 'a whole statement does not wait');
-  while (end.length > 0) {
-    end.shift()?.();
-    await ask(0);
-  }
-  t.same(sent, [1, 1, 5, 64, 6]);
-  t.equal((await Promise.all(asked)).length, 78);
 });
 
 t.test('a look-up that fails in company is done again alone', async (t) => {

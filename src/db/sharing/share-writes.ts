@@ -1,14 +1,13 @@
 import type { CommitWith, Tx } from '../connect.js';
+import { gather } from '../gather.js';
 import type { Locks, Outcome, Work } from './shared-transaction.js';
 
 /** Works of one transaction at the most. */
 const MOST = 64;
-/** Shared transactions of one partner at a time: while one waits for the database, the next is prepared. */
 const LANES = 2;
+const ENOUGH = 1;
 /** Who has waited this long for a lock of a caller in this process waits in the database, as a caller elsewhere does. */
 const PATIENCE_MS = 500;
-/** A transaction that takes longer, as behind a lock, does not keep the others waiting. */
-const SLOW_MS = 30;
 
 export interface Sharing {
   /** One work in a transaction of its own, which was tried so many times before. */
@@ -30,75 +29,44 @@ interface Caller {
   reject: (reason: unknown) => void;
 }
 
-interface Partner {
-  waiting: Caller[];
-  running: number;
-  scheduled: boolean;
-  held: Set<string>;
-}
-
 /**
- * Runs the writes of a partner's callers that come while others are under way in shared transactions: one COMMIT and one of
- * each statement for all of them. A caller that finds nobody has a transaction of its own, and nothing is ever waited for.
- * When a shared transaction fails, each of its works runs alone: one caller's failure is not another's. Partners never
- * share: a transaction is bound to one.
+ * Runs the writes of a partner's callers that are gathered (see gather.ts) in shared transactions: one COMMIT and one of
+ * each statement for all of them. Who is alone has a transaction of its own. When a shared transaction fails, each of its
+ * works runs alone: one caller's failure is not another's.
  */
 export function shareWrites(sharing: Sharing) {
-  const partners = new Map<string, Partner>();
+  /** With their partner. */
+  const held = new Set<string>();
   let supported = true;
 
-  function partnerOf(partnerId: string): Partner {
-    let partner = partners.get(partnerId);
-    if (!partner) {
-      partner = { waiting: [], running: 0, scheduled: false, held: new Set() };
-      partners.set(partnerId, partner);
-    }
-    return partner;
+  async function runAlone(partnerId: string, { work, resolve, reject }: Caller, attempts = 0): Promise<[]> {
+    await sharing.alone(partnerId, work, attempts).then(resolve, reject);
+    return [];
   }
 
-  function runAlone(partnerId: string, { work, resolve, reject }: Caller, attempts = 0): Promise<void> {
-    return sharing.alone(partnerId, work, attempts).then(resolve, reject);
-  }
-
-  /** Those whose turn it is, one for each lock that is free. */
-  function pick({ waiting, held }: Partner): Caller[] {
-    const locks = new Set<string>();
-    const picked: Caller[] = [];
-    const left: Caller[] = [];
-    for (const caller of waiting) {
-      const { lock } = caller;
-      const free = lock === undefined || (!held.has(lock) && !locks.has(lock));
-      if (!free || picked.length === MOST) left.push(caller);
-      else {
-        if (lock !== undefined) locks.add(lock);
-        picked.push(caller);
-      }
-    }
-    waiting.splice(0, waiting.length, ...left);
-    return picked;
-  }
-
-  async function runShared(partnerId: string, partner: Partner, callers: readonly Caller[]): Promise<void> {
+  /** @returns those that have to wait for a lock of another caller in this process */
+  async function runShared(partnerId: string, callers: readonly Caller[]): Promise<readonly Caller[]> {
     const own = new Set<string>();
     const take = (lock: string) => {
-      if (partner.held.has(lock)) return false;
-      partner.held.add(lock);
-      own.add(lock);
+      const name = `${partnerId} ${lock}`;
+      if (held.has(name)) return false;
+      held.add(name);
+      own.add(name);
       return true;
     };
     try {
       const works = callers.map(({ work }) => work);
       const outcomes = await sharing.together(partnerId, works, { take });
-      const again = callers.filter((caller, index) => !settle(partnerId, caller, outcomes[index] as Outcome));
-      partner.waiting.unshift(...again);
+      return callers.filter((caller, index) => !settle(partnerId, caller, outcomes[index] as Outcome));
     } catch (error) {
       if (sharing.isUnsupported(error)) supported = false;
       for (const caller of callers) {
         if (sharing.mayRepeat(error)) void runAlone(partnerId, caller, 1);
         else caller.reject(error);
       }
+      return [];
     } finally {
-      for (const lock of own) partner.held.delete(lock);
+      for (const lock of own) held.delete(lock);
     }
   }
 
@@ -119,43 +87,24 @@ export function shareWrites(sharing: Sharing) {
     }
   }
 
-  async function runNext(partnerId: string, partner: Partner): Promise<void> {
-    const callers = pick(partner);
-    if (callers.length > 0) {
-      partner.running++;
+  const add = gather<Caller>({
+    most: MOST,
+    lanes: LANES,
+    enough: ENOUGH,
+    // One for each lock that is free.
+    admits: (partnerId, { lock }, batch) =>
+      lock === undefined || !(held.has(`${partnerId} ${lock}`) || batch.some((other) => other.lock === lock)),
+    run: (partnerId, callers) => {
       const [only] = callers;
-      const run = callers.length === 1 && only ? runAlone(partnerId, only) : runShared(partnerId, partner, callers);
-      let counts = true;
-      const ended = () => {
-        if (counts) partner.running--;
-        counts = false;
-        schedule(partnerId, partner);
-      };
-      const slow = setTimeout(ended, SLOW_MS);
-      await run;
-      clearTimeout(slow);
-      ended();
-    }
-    if (partner.running === 0 && partner.waiting.length === 0) partners.delete(partnerId);
-  }
-
-  function schedule(partnerId: string, partner: Partner): void {
-    if (partner.scheduled || partner.running >= LANES || partner.waiting.length === 0) return;
-    partner.scheduled = true;
-    // The other callers of this turn come along.
-    setImmediate(() => {
-      partner.scheduled = false;
-      void runNext(partnerId, partner);
-    });
-  }
+      return callers.length === 1 && only ? runAlone(partnerId, only) : runShared(partnerId, callers);
+    },
+  });
 
   return <T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> => {
     if (!supported) return sharing.alone(partnerId, work, 0) as Promise<T>;
     return new Promise<T>((resolve, reject) => {
-      const partner = partnerOf(partnerId);
       const since = performance.now();
-      partner.waiting.push({ work, since, lock: undefined, resolve: resolve as (value: unknown) => void, reject });
-      schedule(partnerId, partner);
+      add(partnerId, { work, since, lock: undefined, resolve: resolve as (value: unknown) => void, reject });
     });
   };
 }

@@ -1,0 +1,121 @@
+import { mock } from 'node:test';
+import t from 'tap';
+import { gather } from '../../src/db/gather.js';
+import { CONTOSO, FABRIKAM } from '../helpers/service.js';
+
+mock.timers.enable({ apis: ['setTimeout'] });
+t.teardown(() => mock.timers.reset());
+
+const SLOW_MS = 30;
+
+/** Batches that end when the test says so. */
+function start(
+  options: { most?: number; admits?: (partnerId: string, item: number, batch: readonly number[]) => boolean } = {},
+) {
+  const sent: [partnerId: string, batch: readonly number[]][] = [];
+  const ends: ((again: readonly number[]) => void)[] = [];
+  const add = gather<number>({
+    most: 8,
+    lanes: 2,
+    enough: 4,
+    ...options,
+    run: (partnerId, batch) => {
+      sent.push([partnerId, batch]);
+      return new Promise((resolve) => ends.push(resolve));
+    },
+  });
+  const turn = async () => {
+    for (let n = 0; n < 5; n++) await new Promise((resolve) => setImmediate(resolve));
+    return sent.splice(0).map(([, batch]) => batch);
+  };
+  return {
+    sent,
+    turn,
+    bring: (...items: number[]) => {
+      for (const item of items) add(CONTOSO, item);
+      return turn();
+    },
+    bringOther: (item: number) => add(FABRIKAM, item),
+    end: (again: readonly number[] = []) => {
+      ends.shift()?.(again);
+      return turn();
+    },
+  };
+}
+
+t.test('who comes alone goes at once, and those of one turn together', async (t) => {
+  const { bring, end } = start();
+  t.same(await bring(1), [[1]]);
+  await end();
+  t.same(await bring(2, 3, 4), [[2, 3, 4]]);
+});
+
+t.test('while a batch is under way the next gather: a further one leaves when there are enough for it', async (t) => {
+  const { bring, end } = start();
+  t.same(await bring(1), [[1]]);
+  t.same(await bring(2, 3), [], 'too few');
+  t.same(await bring(4), []);
+  t.same(await bring(5), [[2, 3, 4, 5]]);
+  t.same(await bring(6, 7, 8, 9, 10), [], 'both lanes are taken');
+  t.same(await end(), [[6, 7, 8, 9, 10]], 'enough for the lane that is free');
+  t.same(await bring(11), []);
+  t.same(await end(), [], 'one is still under way');
+  t.same(await end(), [[11]], 'the last does not wait for others');
+});
+
+t.test('a batch has no more than it may, and the rest goes next', async (t) => {
+  const { bring, end } = start({ most: 3 });
+  t.same(await bring(1, 2, 3, 4, 5, 6, 7, 8), [
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+  t.same(await end(), [], 'two are too few beside another batch');
+  t.same(await end(), [[7, 8]]);
+});
+
+t.test('partners have batches of their own and do not wait for each other', async (t) => {
+  const { bring, bringOther, sent, turn } = start();
+  await bring(1);
+  bringOther(2);
+  await turn();
+  bringOther(3);
+  t.same(await bring(), [], 'this one waits for its own');
+  const other = start();
+  other.bringOther(1);
+  t.same(await other.bring(2), [[1], [2]]);
+  t.same(sent, []);
+});
+
+t.test('a batch that takes long keeps nobody waiting', async (t) => {
+  const { bring, end, turn } = start();
+  t.same(await bring(1), [[1]]);
+  t.same(await bring(2), []);
+  mock.timers.tick(SLOW_MS);
+  t.same(await turn(), [[2]]);
+  t.same(await bring(3), [], 'behind the second');
+  t.same(await end(), [], 'the end of the slow one frees no lane twice');
+  t.same(await end(), [[3]]);
+});
+
+t.test('who has to go again goes before those that came later', async (t) => {
+  for (const options of [{}, { admits: () => true }]) {
+    const { bring, end } = start(options);
+    t.same(await bring(1, 2, 3), [[1, 2, 3]]);
+    t.same(await bring(4, 5, 6, 7), [[4, 5, 6, 7]]);
+    t.same(await bring(8), []);
+    t.same(await end([2, 3]), [], 'too few beside another batch');
+    t.same(await end(), [[2, 3, 8]]);
+  }
+});
+
+t.test('who is not admitted waits for the end of a batch, in his place', async (t) => {
+  const free = new Set([1, 2, 4]);
+  const { bring, end, turn } = start({ admits: (_partnerId, item) => free.has(item) });
+  t.same(await bring(1, 2, 3, 4), [[1, 2, 4]]);
+  t.same(await turn(), []);
+  free.add(3);
+  t.same(await bring(5), []);
+  t.same(await end(), [[3]]);
+  free.add(5);
+  t.same(await end(), [[5]]);
+});
