@@ -168,8 +168,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   });
   await app.register(pressure);
   await app.register(face);
-  const atOneCustomer = Math.max(1, Math.floor(config.poolMax / 2));
-  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now, atOneCustomer });
+  await app.register(idempotency, { db, key: deriveKey(deps.secret, 'stored replies'), now });
   await app.register(health, { ready: deps.ready });
 
   for (const schema of [

@@ -94,9 +94,9 @@ const LOCKED_MS = 2500;
 export const lockedCustomer: Scenario = {
   promised: {
     id: 'faults-f9-locked-customer',
-    says: `A stuck session holds one customer, and ${AT_THE_LOCK} clients at a time want it: they are told Busy, other customers are served`,
+    says: `A stuck session holds one customer, and ${AT_THE_LOCK} clients at a time want it, half of them by its SelfServePolicy: they are told Busy, other customers are served`,
     target: 'Busy within 3 s; 0 others refused, p99 < 1 s',
-    withoutGuard: 'without a limit to the wait for a lock',
+    withoutGuard: 'without limits to the wait for a lock, and to those who wait',
   },
   async run(setting, { service }) {
     const journal = setting.openJournal(service);
@@ -106,10 +106,11 @@ export const lockedCustomer: Scenario = {
     await session.query(LOCK, [CONTOSO, customerId(locked)]);
     const end = performance.now() + LOCKED_MS;
     const atTheLock: Entry[] = [];
-    const insist = async () => {
-      while (performance.now() < end) atTheLock.push(await journal.write(locked));
+    const insist = async (n: number) => {
+      const by = n % 2 === 0 ? 'permission' : 'policy';
+      while (performance.now() < end) atTheLock.push(await journal.write(locked, by));
     };
-    const insisting = Promise.all(Array.from({ length: AT_THE_LOCK }, insist));
+    const insisting = Promise.all(Array.from({ length: AT_THE_LOCK }, (_, n) => insist(n)));
     const others: Promise<Entry>[] = [];
     while (performance.now() < end) {
       others.push(journal.read(), journal.write());

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { customerId } from '../../harness/data.js';
+import { CONTOSO, customerId } from '../../harness/data.js';
 import type { HarnessDatabase } from '../../harness/database.js';
 
 /** A request and how it was answered. */
@@ -21,8 +21,8 @@ export interface Journal {
   entries: Entry[];
   /** Reads the permission of customer 1, or something else of it. */
   read(what?: string): Promise<Entry>;
-  /** Switches the permission of the next customer on, or of a given one. */
-  write(customer?: number): Promise<Entry>;
+  /** Switches the permission of the next customer on, or of a given one; by the resource of which face. */
+  write(customer?: number, by?: 'permission' | 'policy'): Promise<Entry>;
   /** Sends a read and a write every so many milliseconds until told to stop; that waits for what is under way. */
   keepSending(everyMilliseconds: number): () => Promise<void>;
   /**
@@ -31,6 +31,8 @@ export interface Journal {
    */
   findFaults(databases: readonly HarnessDatabase[]): Promise<string[]>;
 }
+
+const ofCustomer = (customer: number, what: string) => `/v1/customers/${customerId(customer)}/${what}`;
 
 /** No request may take longer. */
 const LIMIT_MS = 5000;
@@ -49,25 +51,42 @@ export function openJournal(url: string, token: string, firstCustomer: number): 
   let next = firstCustomer;
 
   async function send(kind: Entry['kind'], customer: number, requestId: string, what = PERMISSION): Promise<Entry> {
+    return ask({ kind, customer, requestId }, kind === 'read' ? 'GET' : 'PUT', ofCustomer(customer, what), {
+      state: 'on',
+    });
+  }
+
+  const sendPolicy = (customer: number, requestId: string) =>
+    ask({ kind: 'write', customer, requestId }, 'POST', '/v1/SelfServePolicy', {
+      selfServeEntity: { selfServeEntityType: 'customer', tenantID: customerId(customer) },
+      grantor: { grantorType: 'billToPartner', tenantID: CONTOSO },
+      permissions: [{ resource: 'AzureReservedInstances', action: 'Purchase' }],
+    });
+
+  async function ask(
+    { kind, customer, requestId }: Pick<Entry, 'kind' | 'customer' | 'requestId'>,
+    method: string,
+    path: string,
+    body: object,
+  ): Promise<Entry> {
     const at = performance.now();
     const done = (status: number, code?: string, retryAfter: string | null = null): Entry => {
       const milliseconds = performance.now() - at;
       return { requestId, kind, customer, at, milliseconds, status, code, retryAfter };
     };
-    const path = `/v1/customers/${customerId(customer)}/${what}`;
     try {
       const answer = await fetch(`${url}${path}`, {
-        method: kind === 'read' ? 'GET' : 'PUT',
+        method,
         headers: {
           authorization: `Bearer ${token}`,
           'ms-requestid': requestId,
           ...(kind === 'write' && { 'content-type': 'application/json' }),
         },
-        ...(kind === 'write' && { body: '{"state":"on"}' }),
+        ...(kind === 'write' && { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(2 * LIMIT_MS),
       });
-      const body = (await answer.json()) as { code?: string };
-      return done(answer.status, body.code, answer.headers.get('retry-after'));
+      const { code } = (await answer.json()) as { code?: string };
+      return done(answer.status, code, answer.headers.get('retry-after'));
     } catch {
       return done(0);
     }
@@ -80,7 +99,8 @@ export function openJournal(url: string, token: string, firstCustomer: number): 
   }
 
   const read = (what?: string) => record(send('read', 1, randomUUID(), what));
-  const write = (customer = next++) => record(send('write', customer, randomUUID()));
+  const write: Journal['write'] = (customer = next++, by = 'permission') =>
+    record(by === 'policy' ? sendPolicy(customer, randomUUID()) : send('write', customer, randomUUID()));
 
   return {
     entries,

@@ -42,6 +42,7 @@ const UNGUARDED = [
   },
   { file: 'app.js', line: 'DEADLINE_MS = 3500', by: 'DEADLINE_MS = 600_000' },
   { file: 'db/connect.js', line: 'waitMilliseconds ?? 1000', by: 'waitMilliseconds ?? 60_000' },
+  { file: 'db/connect.js', line: 'options.poolMax / 2', by: 'options.poolMax' },
   { file: 'db/connect.js', line: 'MAX_ATTEMPTS = 3', by: 'MAX_ATTEMPTS = 1' },
   { file: 'db/connect.js', line: "READ_ONLY = '25006'", by: "READ_ONLY = ''" },
   { file: 'plugins/pressure.js', line: 'MAX_DELAY_MS = 500', by: 'MAX_DELAY_MS = Number.POSITIVE_INFINITY' },

@@ -6,6 +6,7 @@ import { forgetWarnings, warningOf } from './commit-warning.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
 import { openConnections } from './connections.js';
 import { sendTogether } from './flight.js';
+import { type Admit, openLockPlaces } from './lock-places.js';
 import { shareWrites } from './sharing/share-writes.js';
 import { runTogether } from './sharing/shared-transaction.js';
 import type { Database } from './tables.js';
@@ -94,6 +95,8 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 /** Connects lazily: the pool opens its first connection at the first transaction. */
 export function connect(options: ConnectOptions): DatabaseHandle {
   const connections = openConnections({ ...options, waitMilliseconds: options.waitMilliseconds ?? 1000 });
+  // Whoever holds a customer leaves half of the connections to the others.
+  const lockPlaces = openLockPlaces(Math.max(1, Math.floor(options.poolMax / 2)));
 
   async function withClient<T>(
     use: (client: pg.PoolClient, onBroken: (cause: Error) => void) => Promise<T>,
@@ -105,7 +108,6 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     };
     client.on('error', onBroken);
     try {
-      beginStatements(client);
       return await use(client, onBroken);
     } catch (error) {
       if (error instanceof pg.DatabaseError && error.code === READ_ONLY) {
@@ -119,8 +121,9 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     }
   }
 
-  const attempt = <T>(begin: string, work: TransactionWork<T>): Promise<T> =>
+  const attempt = <T>(begin: string, work: TransactionWork<T>, admit?: Admit): Promise<T> =>
     withClient(async (client, onBroken) => {
+      beginStatements(client, admit);
       sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
@@ -176,6 +179,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   /** Reads in one flight: COMMIT leaves with the statements, so `work` has to issue them all in this turn. */
   const attemptLookUp = <T>(begin: string, work: (db: Reading) => Promise<T>): Promise<T> =>
     withClient(async (client, onBroken) => {
+      beginStatements(client);
       sendTogether(client);
       const began = client.query(begin);
       began.catch(() => {});
@@ -220,13 +224,13 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   const read: DatabaseHandle['read'] = (partnerId, work) =>
     withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work));
 
-  function attemptWrite<T>(partnerId: string, work: TransactionWork<T>): Promise<T> {
+  function attemptWrite<T>(partnerId: string, work: TransactionWork<T>, admit?: Admit): Promise<T> {
     connections.checkWrites();
-    return attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work);
+    return attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work, admit);
   }
 
   const write = <T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>, first?: number) =>
-    withRetry(() => attemptWrite(partnerId, work), first);
+    lockPlaces.run((admit) => withRetry(() => attemptWrite(partnerId, work, admit), first));
 
   const watch: DatabaseHandle['watch'] = (work) =>
     withRetry(() => attempt("begin read only; set local app.watch = 'on'", work));

@@ -12,7 +12,9 @@ import {
   type QueryResult,
 } from 'kysely';
 import pg from 'pg';
+import type { StatementCall } from './compile-once.js';
 import { sendTogether } from './flight.js';
+import type { Admit } from './lock-places.js';
 import type { Database } from './tables.js';
 
 /** How many statement texts are prepared per connection; further ones go unnamed, so that memory is bounded. */
@@ -34,10 +36,15 @@ const firstFailures = new WeakMap<pg.ClientBase, unknown>();
 /** Connections whose transaction has been ended while its work may still run. */
 const ended = new WeakSet<pg.ClientBase>();
 
+/** Who is asked before the running transaction of a connection locks. */
+const admits = new WeakMap<pg.ClientBase, Admit>();
+
 /** To be called when a transaction begins. */
-export function beginStatements(client: pg.ClientBase): void {
+export function beginStatements(client: pg.ClientBase, admit?: Admit): void {
   firstFailures.delete(client);
   ended.delete(client);
+  if (admit) admits.set(client, admit);
+  else admits.delete(client);
 }
 
 /** From here on a statement on the connection would run outside the transaction, bound to no partner: it is refused. */
@@ -64,6 +71,9 @@ const issueOn =
       throw new Error(
         'the transaction has ended: a look-up issues all its statements in one turn, a write before it returns',
       );
+    if ('statement' in query && (query as StatementCall).statement.locks) {
+      admits.get(client)?.(JSON.stringify(query.parameters));
+    }
     const name = prepare ? statementName(query.sql) : undefined;
     sendTogether(client);
     const values = query.parameters as unknown[];

@@ -1,6 +1,8 @@
 import { DatabaseUnavailable } from '../errors/from-postgres.js';
 
 export interface Turns {
+  /** @returns whether there was a place, which is then taken */
+  tryTake(): boolean;
   /** @throws DatabaseUnavailable when too many wait already, or the wait was too long */
   take(): Promise<void> | undefined;
   give(): void;
@@ -14,12 +16,16 @@ export function openTurns(options: { places: number; waitMilliseconds: number; m
   const { places, waitMilliseconds, mostWaiting } = options;
   let free = places;
   const waiting = new Set<() => void>();
+  function tryTake(): boolean {
+    if (free === 0) return false;
+    free--;
+    return true;
+  }
+
   return {
+    tryTake,
     take() {
-      if (free > 0) {
-        free--;
-        return undefined;
-      }
+      if (tryTake()) return undefined;
       if (waiting.size >= mostWaiting) throw new DatabaseUnavailable(`${mostWaiting} wait for a connection already`);
       return new Promise((resolve, reject) => {
         const enter = () => {

@@ -8,13 +8,21 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/** Nothing was done: others hold the row, and as many wait for it already as may. */
+export class RowLocked extends Error {
+  constructor(options?: ErrorOptions) {
+    super('too many wait for a row that is locked', options);
+    this.name = 'RowLocked';
+  }
+}
+
 /** What an error of the driver or the server means for whoever asked. */
 export type Failure =
   /** Nothing happened and the same transaction may succeed when run again at once. */
   | 'retry'
   /** The connection or the server is gone; nothing happened (when it failed before COMMIT). */
   | 'unavailable'
-  /** A lock or statement timeout: somebody else holds the row. */
+  /** A lock or statement timeout, or {@link RowLocked}: somebody else holds the row. */
   | 'busy'
   /** A unique key is taken. */
   | 'conflict'
@@ -42,6 +50,7 @@ export function classifyFailure(error: unknown): Failure {
     return 'unexpected';
   }
   if (error instanceof DatabaseUnavailable) return 'unavailable';
+  if (error instanceof RowLocked) return 'busy';
   if (error instanceof Error) {
     const code = (error as NodeJS.ErrnoException).code;
     if ((code && NETWORK.has(code)) || LOST.test(error.message)) return 'unavailable';

@@ -179,6 +179,29 @@ t.test('a deadlock is run again, and both writers succeed', async (t) => {
   t.equal(attempts, 3);
 });
 
+t.test('who wants a customer that somebody holds leaves half of the connections to the others', async (t) => {
+  const few = open(service.urls.app, 4);
+  const [{ customerId: held }, { customerId: free }] = [await service.newCustomer(), await service.newCustomer()];
+  const session = await admin.connect();
+  await session.query('begin');
+  await session.query('select from customers where customer_id = $1 for update', [held]);
+  const rename = (customerId: string) =>
+    few.write(CONTOSO, async (tx) => (await lockCustomer(tx, CONTOSO, customerId)).customer?.customer_id);
+  const wanting = Array.from({ length: 8 }, () => rename(held));
+  const outcomes = Promise.allSettled(wanting);
+  const begin = performance.now();
+  for (let n = 0; n < 5; n++) t.equal(await rename(free), free);
+  t.ok(performance.now() - begin < 900, 'before the first of them gives up');
+  const reasons = (await outcomes).map((outcome) =>
+    outcome.status === 'rejected' ? classifyFailure(outcome.reason) : outcome.value,
+  );
+  t.same(reasons, Array(8).fill('busy'));
+  await session.query('rollback');
+  session.release();
+  t.same(await Promise.all([rename(held), rename(held), rename(held)]), [held, held, held], 'and all are served later');
+  await few.close();
+});
+
 t.test('a backend killed before COMMIT is one retry, and the pool serves on', async (t) => {
   const own = open(service.urls.app, 2);
   const { customerId } = await service.newCustomer();

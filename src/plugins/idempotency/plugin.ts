@@ -12,7 +12,6 @@ import { ApiError, type Reason } from '../../errors/api-error.js';
 import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
-import { openCustomerGate } from './customer-gate.js';
 import { fingerprint } from './fingerprint.js';
 import { deleteExpiredLedgerRows, insertLedgerRow, loadLedgerRows } from './queries.js';
 
@@ -87,14 +86,6 @@ export interface IdempotencyOptions {
   /** Seals stored answers: one of them holds the only copy of a new customer's password. 32 bytes. */
   key: Buffer;
   now: () => Date;
-  /** Writes at one customer at a time, fewer than there are connections. */
-  atOneCustomer: number;
-}
-
-/** The customer that the address names, or that the caller is of. */
-function customerOf({ params, caller }: FastifyRequest): string | undefined {
-  const { customer } = params as { customer?: string };
-  return customer?.toLowerCase() ?? (caller.kind === 'customer' ? caller.tenantId : undefined);
 }
 
 function actorOf({ caller }: FastifyRequest): Actor {
@@ -107,8 +98,7 @@ function actorOf({ caller }: FastifyRequest): Actor {
 }
 
 export const idempotency = fp<IdempotencyOptions>(
-  async (app, { db, key, now, atOneCustomer }) => {
-    const enter = openCustomerGate(atOneCustomer);
+  async (app, { db, key, now }) => {
     const running = new Set<string>();
     const findRow = batchByKey(db.lookUp, loadLedgerRows);
 
@@ -251,10 +241,7 @@ export const idempotency = fp<IdempotencyOptions>(
       const runningKey = `${partnerId} ${request.requestId}`;
       if (running.has(runningKey)) throw new ApiError('RequestInProgress', { headers: { 'Retry-After': '1' } });
       running.add(runningKey);
-      const customer = customerOf(request);
-      let leave: (() => void) | undefined;
       try {
-        leave = customer === undefined ? undefined : await enter(`${partnerId} ${customer}`);
         const outcome = await answer(request, partnerId, fingerprint(request), work);
         // Answered at the deadline.
         if (reply.sent) return reply;
@@ -262,7 +249,6 @@ export const idempotency = fp<IdempotencyOptions>(
         reply.code(outcome.status).headers(outcome.headers ?? {});
         return outcome.body === undefined ? reply.send() : reply.send(outcome.body);
       } finally {
-        leave?.();
         running.delete(runningKey);
       }
     });
