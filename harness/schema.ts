@@ -11,18 +11,19 @@ interface Statement {
 // Written so that every PostgreSQL from 15 on answers the same text: no constraint rows of NOT NULL (18 on), no owners.
 const QUERIES = {
   tables: `
-    select format(E'create table %I (\\n%s\\n);', c.relname, string_agg(format('  %I %s%s%s%s', a.attname,
+    select format(E'create table %I (\\n%s\\n)%s;', c.relname, string_agg(format('  %I %s%s%s%s', a.attname,
         format_type(a.atttypid, a.atttypmod),
         case when a.attcollation <> t.typcollation then format(' collate %I', l.collname) else '' end,
         case when a.attnotnull then ' not null' else '' end,
-        coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E',\\n' order by a.attnum)) as line
+        coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E',\\n' order by a.attnum),
+        coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', '')) as line
     from pg_class c
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     join pg_type t on t.oid = a.atttypid
     left join pg_collation l on l.oid = a.attcollation
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname not like 'kysely%'
-    group by c.relname order by c.relname`,
+    group by c.oid, c.relname order by c.relname`,
   constraints: `
     select format('alter table %I add constraint %I %s;', c.relname, k.conname, pg_get_constraintdef(k.oid)) as line
     from pg_constraint k join pg_class c on c.oid = k.conrelid

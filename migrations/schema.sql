@@ -101,7 +101,7 @@ create table customers (
   log_head bytea not null,
   created_on timestamp with time zone not null,
   deleted_on timestamp with time zone
-);
+) with (fillfactor=90);
 create table deny_assignments (
   partner_id uuid not null,
   customer_id uuid not null,
@@ -182,7 +182,7 @@ create table purchase_permissions (
   version bigint not null,
   changed_on timestamp with time zone not null,
   changed_by text not null
-);
+) with (fillfactor=90);
 create table quotes (
   partner_id uuid not null,
   quote_id uuid not null,
@@ -529,7 +529,7 @@ CREATE INDEX customers_by_tenant ON public.customers USING btree (customer_id);
 CREATE INDEX customers_listed ON public.customers USING btree (partner_id, company_name_key, customer_id) INCLUDE (company_name, domain, relationship) WHERE (deleted_on IS NULL);
 CREATE INDEX orders_by_time ON public.orders USING btree (partner_id, customer_id, created_on, order_id);
 CREATE INDEX orders_waiting ON public.orders USING btree (partner_id, approval_expires_on) WHERE (status = 'pending'::text);
-CREATE INDEX purchase_permissions_ending ON public.purchase_permissions USING btree (partner_id, effective_until) WHERE ((effective_until IS NOT NULL) AND effective);
+CREATE INDEX purchase_permissions_ends ON public.purchase_permissions USING btree (partner_id, effective_until) WHERE (effective_until IS NOT NULL);
 CREATE INDEX quotes_by_expiry ON public.quotes USING btree (partner_id, expires_on);
 CREATE INDEX refund_sessions_by_expiry ON public.refund_sessions USING btree (partner_id, expires_on);
 CREATE INDEX refunds_by_time ON public.refunds USING btree (partner_id, customer_id, created_on);
