@@ -54,7 +54,7 @@ const WITHOUT_LOCK = {
 };
 /** They would come one by one to the migrations, too. */
 const WITHOUT_TURNS = {
-  file: 'dist/src/db/build-indexes.js',
+  file: 'dist/src/db/change-beforehand.js',
   find: "while (!(await is('pg_try_advisory_lock($1::int)', String(LOCK))))",
   replace: 'while (false)',
 };

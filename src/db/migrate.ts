@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Kysely, type Migration, type MigrationResult, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import { buildIndexes } from './build-indexes.js';
+import { changeBeforehand } from './change-beforehand.js';
 import { distributeTables, hasCitus } from './distribute.js';
 import { withMigrationLock } from './migration-lock.js';
 
@@ -45,11 +45,13 @@ async function readPending(pool: pg.Pool): Promise<string[]> {
   return Promise.all((await listMigrations()).filter((name) => !applied.has(name)).map(readMigration));
 }
 
-async function loadMigrations(pool: pg.Pool): Promise<Record<string, Migration>> {
+/** @param done statements that are left out */
+async function loadMigrations(pool: pg.Pool, done: ReadonlySet<string>): Promise<Record<string, Migration>> {
   const migrations: Record<string, Migration> = {};
   const names = await listMigrations();
   for (const name of names) {
-    const text = await readMigration(name);
+    let text = await readMigration(name);
+    for (const statement of done) text = text.replace(statement, '');
     migrations[name] = {
       up: async (db) => {
         await sql.raw(`set local lock_timeout = '${LOCK_TIMEOUT}'`).execute(db);
@@ -87,8 +89,9 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');
-    await buildIndexes(pool, await readPending(pool));
-    const results = await applyAll(new Migrator({ db, provider: { getMigrations: () => loadMigrations(pool) } }));
+    const done = await changeBeforehand(pool, await readPending(pool));
+    const provider = { getMigrations: () => loadMigrations(pool, done) };
+    const results = await applyAll(new Migrator({ db, provider }));
     await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));
     const citus = await hasCitus(pool);
     if (citus) await distributeTables(pool);

@@ -108,3 +108,61 @@ t.test(
     t.equal((await superuser.query(`select to_regclass('customers_by_name') as index`)).rows[0].index, null);
   },
 );
+
+/** {@link takeBack}, with the indexes and storage parameters that a switch had before. */
+async function takeBackSwitches(superuser: pg.Client): Promise<void> {
+  await takeBack(superuser, later);
+  await superuser.query('drop index purchase_permissions_ends');
+  await superuser.query(
+    `create index purchase_permissions_ending on purchase_permissions (partner_id, effective_until)
+     where effective_until is not null and effective`,
+  );
+  for (const table of ['customers', 'purchase_permissions']) {
+    await superuser.query(`alter table ${table} reset (fillfactor)`);
+  }
+}
+
+t.test('a migration waits for a vacuum, however long that takes, and nobody waits behind it', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  await takeBackSwitches(superuser);
+  const vacuum = await open(t, database.superuserUrl);
+  await vacuum.query('begin; lock table purchase_permissions in share update exclusive mode');
+  const migrated = runIt(database);
+  migrated.catch(() => {});
+  await untilOneWaits(superuser);
+  const request = await open(t, database.superuserUrl);
+  await request.query(`set lock_timeout = '50ms'`);
+  for (let n = 0; n < 20; n++) {
+    await request.query('update customers set version = version; update purchase_permissions set version = version');
+    await setTimeout(50);
+  }
+  await vacuum.query('commit');
+  t.same(await migrated, { applied: later });
+  const { rows } = await superuser.query(
+    `select relname, reloptions from pg_class where relname in ('customers', 'purchase_permissions') order by relname`,
+  );
+  t.same(rows, [
+    { relname: 'customers', reloptions: ['fillfactor=90'] },
+    { relname: 'purchase_permissions', reloptions: ['fillfactor=90'] },
+  ]);
+});
+
+t.test('switches that are under way one after the other let a migration through', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  await takeBackSwitches(superuser);
+  let over = false;
+  const writing = Array.from({ length: 4 }, async () => {
+    const writer = await open(t, database.superuserUrl);
+    while (!over) {
+      await writer.query('begin; select from customers for update; update purchase_permissions set version = version');
+      await setTimeout(20);
+      await writer.query('update customers set version = version; commit').catch(() => writer.query('rollback'));
+    }
+  });
+  const migrated = await Promise.race([runIt(database), setTimeout(20_000, 'still not done', { ref: false })]);
+  over = true;
+  await Promise.all(writing);
+  t.same(migrated, { applied: later });
+});
