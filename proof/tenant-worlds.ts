@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { HarnessDatabase } from '../harness/database.js';
 import { openIssuer, sharedDataDir } from '../harness/service.js';
 import { connect } from '../src/db/connect.js';
@@ -18,12 +19,26 @@ import type { Proof } from './suite.js';
 
 /** What the service's deliveries write by themselves. */
 const IN_THE_BACKGROUND = ['webhook_events', 'webhook_keys'];
+const DELIVERED_WITHIN_MS = 20_000;
 
 export interface TenantSetting extends TenantCheck {
   maker: Maker;
   worlds: Worlds;
   send: Send;
   close(): Promise<void>;
+}
+
+/** Until the service has tried to deliver each event: how that failed is told of all in the same words, and is nobody's secret. */
+async function untilTried({ sql }: HarnessDatabase): Promise<void> {
+  const waiting = async () => {
+    const [row] = await sql<{ n: number }>('select count(*)::int as n from webhook_events where attempts = 0');
+    return row?.n ?? 0;
+  };
+  const deadline = performance.now() + DELIVERED_WITHIN_MS;
+  while ((await waiting()) > 0) {
+    if (performance.now() > deadline) throw new Error('events are not delivered');
+    await setTimeout(100);
+  }
 }
 
 /** The service with three tenants that have one of everything. */
@@ -49,6 +64,7 @@ export async function openWorlds(proof: Proof, database: HarnessDatabase, cli: s
     newPrice: (options) => makePrice(sql, options),
   };
   const worlds = await makeWorlds(maker);
+  await untilTried(database);
   const kept = await keepRows(cleanup, { urls: { superuser: database.superuserUrl } }, IN_THE_BACKGROUND);
   const send: Send = async ({ method, url, body, headers }, token, requestId) => {
     const answer = await sendPatiently(service.url, {
