@@ -14,6 +14,8 @@ export interface Gathering<Item> {
 /** The items of one partner. */
 interface Queue<Item> {
   waiting: Item[];
+  running: number;
+  /** Of those running, the ones that are not slow. */
   underWay: number;
   /** Whether it is looked at when this turn ends. */
   due: boolean;
@@ -46,6 +48,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     queue.due = false;
     const batch = mayLeave(queue) ? take(partnerId, queue) : [];
     if (batch.length > 0) {
+      queue.running++;
       queue.underWay++;
       let counts = true;
       const ended = () => {
@@ -58,9 +61,11 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
       const again = await run(partnerId, batch);
       queue.waiting.unshift(...again);
       clearTimeout(slow);
+      queue.running--;
       ended();
     }
-    if (queue.waiting.length === 0 && queue.underWay === 0 && !queue.due) queues.delete(partnerId);
+    // Also a slow one brings back who has to go again.
+    if (queue.waiting.length === 0 && queue.running === 0 && !queue.due) queues.delete(partnerId);
   }
 
   function sendSoon(partnerId: string, queue: Queue<Item>): void {
@@ -72,7 +77,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
   return (partnerId, item) => {
     let queue = queues.get(partnerId);
     if (!queue) {
-      queue = { waiting: [], underWay: 0, due: false };
+      queue = { waiting: [], running: 0, underWay: 0, due: false };
       queues.set(partnerId, queue);
     }
     queue.waiting.push(item);

@@ -36,8 +36,9 @@ function start(
       return turn();
     },
     bringOther: (item: number) => add(FABRIKAM, item),
-    end: (again: readonly number[] = []) => {
-      ends.shift()?.(again);
+    /** Ends the batch that has been under way for longest, or another one. */
+    end: (again: readonly number[] = [], which = 0) => {
+      ends.splice(which, 1)[0]?.(again);
       return turn();
     },
   };
@@ -118,4 +119,19 @@ t.test('who is not admitted waits for the end of a batch, in his place', async (
   t.same(await end(), [[3]]);
   free.add(5);
   t.same(await end(), [[5]]);
+});
+
+t.test('who comes back from a slow batch waits for those that came meanwhile, and is not forgotten', async (t) => {
+  let held = false;
+  const { bring, end, turn } = start({ admits: (_partnerId, item) => !(held && item === 1) });
+  t.same(await bring(1), [[1]]);
+  mock.timers.tick(SLOW_MS);
+  t.same(await bring(2), [[2]]);
+  t.same(await end([], 1), [], 'nobody waits any more');
+  held = true;
+  t.same(await bring(3), [[3]]);
+  t.same(await end([1]), [], 'the third has what the first wants');
+  held = false;
+  t.same(await end(), [[1]]);
+  t.same(await turn(), []);
 });
