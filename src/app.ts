@@ -123,7 +123,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     },
     http: {
       headersTimeout: 3000,
-      connectionsCheckingInterval: 500,
+      connectionsCheckingInterval: 100,
       maxHeaderSize: 16 * 1024,
       requireHostHeader: false,
     },
