@@ -29,9 +29,11 @@ const OTHERS_PER_SECOND = 20;
 /** Requests of a partner and minute; the others stay far below. */
 const LIMIT = 60;
 /** Not ten: then the first six seconds, in which that partner spends its minute, would be half of the short form. */
-const GREEDY_TIMES = 100;
+const GREEDY_TIMES = 200;
 const GREEDY_PER_SECOND = (GREEDY_TIMES * LIMIT) / 60;
 const MOST_TIMES = 2;
+/** For what closing the half-open connections costs. */
+const CLOSED_MS = 1000;
 /** Seconds. */
 const TIMES = {
   unguarded: { before: 1, halfOpen: 7, greedy: 4 },
@@ -143,6 +145,7 @@ async function measureClients(proof: Proof, setting: Setting, guarded: boolean):
     },
   };
   attack.close();
+  await setTimeout(CLOSED_MS);
 
   const [beforeGreed = []] = await during([shared, idle], setting, seconds.before);
   const greedy = startSteadyLoad({
