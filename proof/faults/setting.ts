@@ -62,7 +62,11 @@ export interface Setting {
 export async function openSetting(proof: Proof, guarded: boolean, cli: string | undefined): Promise<Setting> {
   const name = guarded ? 'faults' : 'faults_unguarded';
   // Deadlocks are found before the login's lock_timeout of a second ends the wait.
-  const server = await startKillableServer(proof.workDir, 'customer_permissions_proof', { deadlock_timeout: '100ms' });
+  const server = await startKillableServer(proof.workDir, 'customer_permissions_proof', {
+    deadlock_timeout: '100ms',
+    // For several services at once, each with connections that it has just left.
+    max_connections: '150',
+  });
   const fill = async (database: HarnessDatabase) => {
     await insertPartner(database.sql);
     await insertCustomers(database, 1, CUSTOMERS);
