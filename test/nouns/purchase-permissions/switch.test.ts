@@ -45,14 +45,7 @@ t.test('If-Match guards a switch: stale 412, unquoted 400, current or * accepted
 
 t.test('of a hundred writers with one ETag one succeeds', async (t) => {
   const { customerId } = await service.newCustomer();
-  const switchOnce = async () => {
-    for (;;) {
-      const answer = await switchOn(customerId, { 'if-match': '"0"' });
-      // Too many are waiting: to be repeated.
-      if (answer.status !== 503) return answer;
-    }
-  };
-  const answers = await Promise.all(Array.from({ length: 100 }, switchOnce));
+  const answers = await Promise.all(Array.from({ length: 100 }, () => switchOn(customerId, { 'if-match': '"0"' })));
   const statuses = answers.map(({ status }) => status).sort();
   t.strictSame([statuses[0], statuses.filter((status) => status === 412).length], [201, 99]);
   t.equal((await logOf(customerId)).length, 1);
