@@ -111,7 +111,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     requestTimeout: 5000,
     // Without any byte in either direction, as of who does not read his answer: Node waits for it once or twice. Between
     // requests keepAliveTimeout counts.
-    connectionTimeout: 60_000,
+    connectionTimeout: 45_000,
     keepAliveTimeout: 72_000,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     routerOptions: {
