@@ -22,6 +22,8 @@ export interface MigrateOptions {
 const LOCK_TIMEOUT = '300ms';
 const PAUSE_MS = 300;
 const PATIENCE_MS = 60_000;
+const LOGIN_ATTEMPTS = 20;
+const LOGIN_PAUSE_MS = 100;
 
 const migrationsDir = fileURLToPath(new URL('../../../migrations/', import.meta.url));
 
@@ -115,25 +117,45 @@ async function ensureRole(pool: pg.Pool, role: string, attributes: string): Prom
 }
 
 async function provisionLogin(pool: pg.Pool, user: { name: string; password: string }, citus: boolean): Promise<void> {
-  const name = pg.escapeIdentifier(user.name);
   await ensureRole(pool, user.name, `login password ${pg.escapeLiteral(user.password)}`);
-  await withMigrationLock(pool, async (client) => {
-    const member = await client.query('select pg_has_role($1, $2, $3) as member', [user.name, APP_ROLE, 'usage']);
-    if (!member.rows[0].member) await client.query(`grant ${APP_ROLE} to ${name}`);
-    const { rows } = await client.query('select current_setting($1)::int as version', ['server_version_num']);
-    // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
-    // plan is made anew at every execution of an array statement.
-    const settings: Record<string, string> = {
-      lock_timeout: '1s',
-      statement_timeout: '2s',
-      idle_in_transaction_session_timeout: '5s',
-      plan_cache_mode: 'force_generic_plan',
-      ...(rows[0].version >= 170000 && { transaction_timeout: '5s' }),
-      // What binds a transaction to its partner has to reach the workers.
-      ...(citus && { 'citus.propagate_set_commands': 'local' }),
-    };
-    for (const [setting, value] of Object.entries(settings)) {
-      await client.query(`alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await withMigrationLock(pool, (client) => setUpLogin(client, user.name, citus));
+    } catch (error) {
+      // The migration of another database of the server changes the same login: "tuple concurrently updated", or the same
+      // membership twice.
+      const code = error instanceof pg.DatabaseError ? error.code : undefined;
+      if ((code !== 'XX000' && code !== '23505') || attempt === LOGIN_ATTEMPTS) throw error;
+      await setTimeout(LOGIN_PAUSE_MS);
     }
-  });
+  }
+}
+
+/** Changes what is not yet so. */
+async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean): Promise<void> {
+  const name = pg.escapeIdentifier(login);
+  const {
+    rows: [there],
+  } = await client.query<{ member: boolean; version: number; settings: string[] }>(
+    `select pg_has_role(rolname, $2, 'usage') as member, current_setting('server_version_num')::int as version,
+       coalesce(rolconfig, '{}') as settings
+     from pg_roles where rolname = $1`,
+    [login, APP_ROLE],
+  );
+  if (!there?.member) await client.query(`grant ${APP_ROLE} to ${name}`);
+  // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
+  // plan is made anew at every execution of an array statement.
+  const settings: Record<string, string> = {
+    lock_timeout: '1s',
+    statement_timeout: '2s',
+    idle_in_transaction_session_timeout: '5s',
+    plan_cache_mode: 'force_generic_plan',
+    ...((there?.version ?? 0) >= 170000 && { transaction_timeout: '5s' }),
+    // What binds a transaction to its partner has to reach the workers.
+    ...(citus && { 'citus.propagate_set_commands': 'local' }),
+  };
+  for (const [setting, value] of Object.entries(settings)) {
+    if (there?.settings.includes(`${setting}=${value}`)) continue;
+    await client.query(`alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`);
+  }
 }

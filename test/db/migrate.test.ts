@@ -44,6 +44,23 @@ t.test('a migrator waits for another one that is at its grants', async (t) => {
   t.same(await migrated, { applied: [] });
 });
 
+t.test('databases of one server that have one login can be migrated at the same time', async (t) => {
+  const database = await createTestDatabase(t);
+  const appUser = { name: 'cp_login_of_two', password: 'of two databases' };
+  const other = await open(t, database.superuserUrl);
+  t.teardown(() => other.query(`drop role ${appUser.name}`));
+  await other.query(`create role ${appUser.name} login in role ${APP_ROLE}`);
+  await other.query(`alter role ${appUser.name} set lock_timeout = '1s'`);
+  await other.query(`begin; alter role ${appUser.name} set statement_timeout = '2s'`);
+  const migrated = migrate({ ownerUrl: database.superuserUrl, appUser });
+  await untilOneWaits(await open(t, database.superuserUrl));
+  await other.query('commit');
+  t.same(await migrated, { applied: [] });
+  const settings = 'select rolconfig from pg_roles where rolname = $1';
+  const { rows } = await other.query<{ rolconfig: string[] }>(settings, [appUser.name]);
+  t.ok(rows[0]?.rolconfig.includes('plan_cache_mode=force_generic_plan'), 'the login has what it needs');
+});
+
 t.test('a migration that has to wait for a lock lets requests through, and comes to its turn', async (t) => {
   const database = await createTestDatabase(t);
   const superuser = await open(t, database.superuserUrl);
