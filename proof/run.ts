@@ -111,6 +111,7 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
   const begin = performance.now();
   print(`\n${suite.id}: without its guards`);
   const unguarded = await measure(false);
+  const between = performance.now();
   print(`${suite.id}: ${long ? 'long' : 'short'} form, seed ${seed}`);
   const figures = await measure(true);
   if (isOver()) return [];
@@ -125,9 +126,11 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
     const needed = missing(promised);
     if (needed.length > 0) print(`left out  ${promised.says}: needs ${needed.join(', ')}`);
   }
-  print(`  (${Math.round((performance.now() - begin) / 1000)} s)`);
+  print(`  (${seconds(begin)} s, ${seconds(begin, between)} of them without guards)`);
   return rows;
 }
+
+const seconds = (from: number, to = performance.now()) => Math.round((to - from) / 1000);
 
 function lineOf({ says, target, withoutGuard }: Promised, { reached, kept, unguarded }: Verdict): string {
   const guard = withoutGuard === undefined ? '' : `; ${unguarded ?? 'not measured'} ${withoutGuard}`;
