@@ -188,10 +188,10 @@ class FileImport {
     const { tx, context, report } = this;
     const { partnerId } = context;
     // What is not of one customer is not under the lock of one: a switch-on that is under way has read it as it was.
-    if (this.#touched.has(EVERY_CUSTOMER)) await lockEveryCustomer(tx, partnerId);
-    const withPermission = await listCustomersWithPermission(tx, partnerId);
-    for (const customerId of withPermission) {
-      if (!this.#touched.has(customerId) && !this.#touched.has(EVERY_CUSTOMER)) continue;
+    const isEvery = this.#touched.has(EVERY_CUSTOMER);
+    if (isEvery) await lockEveryCustomer(tx, partnerId);
+    const among = isEvery ? undefined : [...this.#touched];
+    for (const customerId of await listCustomersWithPermission(tx, partnerId, among)) {
       const { customer, now } = await lockCustomer(tx, partnerId, customerId);
       if (!customer) continue;
       const changes = await reevaluate(tx, this.#act, this.commitWith, this.options.rules, customer, now);

@@ -191,10 +191,18 @@ export async function listMembers(
   return (await statement.execute(db)).rows;
 }
 
-/** Customers with a permission that is on: those whose eligibility somebody relies on. */
-export async function listCustomersWithPermission(db: Reading, partnerId: string): Promise<string[]> {
+/**
+ * Customers with a permission that is on: those whose eligibility somebody relies on.
+ * @param among these; default: all of the partner, who may have some hundred thousand
+ */
+export async function listCustomersWithPermission(
+  db: Reading,
+  partnerId: string,
+  among?: readonly string[],
+): Promise<string[]> {
+  const asked = among ? sql`and customer_id = any(${among}::uuid[])` : sql``;
   const { rows } = await sql<{ customer_id: string }>`select distinct customer_id from purchase_permissions
-    where partner_id = ${partnerId} and state = 'on' order by customer_id`.execute(db);
+    where partner_id = ${partnerId} ${asked} and state = 'on' order by customer_id`.execute(db);
   return rows.map((row) => row.customer_id);
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { importFiles } from '../../src/import/import-files.js';
+import { listCustomersWithPermission } from '../../src/import/queries.js';
 import type { Source } from '../../src/import/read-export.js';
 import { CONTOSO, OWNER_ROLE, startService } from '../helpers/service.js';
 import { eligibleExports, importsInto, permission, rules } from './exports.js';
@@ -31,6 +32,19 @@ t.test('an import that takes eligibility away lapses the permission and logs it,
       ['Restore Customer Purchase Permissions', 'system'],
     ],
   );
+});
+
+t.test('of many customers with a permission an import decides again about those that it changed', async (t) => {
+  const [one, other] = [eligibleExports(), eligibleExports()];
+  for (const { files, customerId } of [one, other]) {
+    await run(files);
+    t.equal((await request('PUT', permission(customerId), { body: { state: 'on' } })).status, 201);
+  }
+  const list = (...among: (readonly string[])[]) =>
+    service.db.read(CONTOSO, (db) => listCustomersWithPermission(db, CONTOSO, ...among));
+  t.same(await list([one.customerId, randomUUID()]), [one.customerId]);
+  const all = await list();
+  t.ok(all.includes(one.customerId) && all.includes(other.customerId));
 });
 
 t.test('PIM tells when a listed assignment ends, and only what is held now counts', async (t) => {
