@@ -155,11 +155,12 @@ async function measure(proof: Proof, { database }: Setting, kind: Kind, guarded:
   }
 }
 
+function tell(proof: Proof, { what, pairs, wrong, firsts }: Tally): void {
+  if (proof.long || wrong > 0) proof.print(`${what}: ${wrong} of ${pairs} wrong; ${firsts} came before it`);
+}
+
 /** Without the guard each kind has to go wrong: one that cannot proves nothing. */
-function figureOf(proof: Proof, tallies: readonly Tally[], guarded: boolean): Figure {
-  for (const { what, pairs, wrong, firsts } of tallies) {
-    if (proof.long || wrong > 0) proof.print(`${what}: ${wrong} of ${pairs} wrong; ${firsts} came before it`);
-  }
+function figureOf(tallies: readonly Tally[], guarded: boolean): Figure {
   const sum = (pick: (tally: Tally) => number) => tallies.reduce((total, tally) => total + pick(tally), 0);
   const right = tallies.filter(({ wrong }) => wrong === 0).length;
   return {
@@ -229,12 +230,17 @@ export const races: Suite = {
     const tallies: Record<string, Tally[]> = {};
     for (const [id, some] of Object.entries(kinds)) {
       tallies[id] = [];
-      for (const kind of some) tallies[id].push(await measure(proof, setting, kind, guarded));
+      for (const kind of some) {
+        const tally = await measure(proof, setting, kind, guarded);
+        tell(proof, tally);
+        tallies[id].push(tally);
+      }
     }
     tallies['races-etag'] = await writeAtOnce(proof, setting, { from: capped.from, rounds: size.etags, guarded });
+    for (const tally of tallies['races-etag']) tell(proof, tally);
     await setting.importer.close();
     await service.stop();
     await setting.database.drop();
-    return Object.fromEntries(Object.entries(tallies).map(([id, some]) => [id, figureOf(proof, some, guarded)]));
+    return Object.fromEntries(Object.entries(tallies).map(([id, some]) => [id, figureOf(some, guarded)]));
   },
 };
