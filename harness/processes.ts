@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,9 +9,11 @@ import { setTimeout } from 'node:timers/promises';
 const KILL_AFTER_MS = 20_000;
 /** Below the ports that systems give to outgoing connections: one of those could be taken before it is used. */
 const [FIRST_PORT, LAST_PORT] = [10_240, 32_000];
-const running = new Set<RunningProcess>();
+const groups = new AsyncLocalStorage<symbol>();
+/** Of which group each is. */
+const running = new Map<RunningProcess, symbol | undefined>();
 /** Servers that put themselves in the background. */
-const servers = new Set<() => Promise<void>>();
+const servers = new Map<() => Promise<void>, symbol | undefined>();
 let closed = false;
 
 export interface RunningProcess {
@@ -77,19 +80,25 @@ export function spawnProgram(program: string, options: ProgramOptions): RunningP
       late.abort();
     },
   };
-  running.add(made);
+  running.set(made, groups.getStore());
   return made;
 }
 
 /** Has a server end with the run at the latest. @returns takes that back, for when it has ended */
 export function endWithRun(stop: () => Promise<void>): () => void {
-  servers.add(stop);
+  servers.set(stop, groups.getStore());
   return () => void servers.delete(stop);
 }
 
+/** What `work` starts is of one group. */
+export const inOneGroup = <T>(work: () => Promise<T>): Promise<T> => groups.run(Symbol('group'), work);
+
+/** Stops what is running; within a group, what is of it. */
 export async function stopAll(): Promise<void> {
-  await Promise.all([...running].map((one) => one.stop()));
-  await Promise.all([...servers].map((stop) => stop()));
+  const group = groups.getStore();
+  const isOurs = (of: symbol | undefined) => group === undefined || of === group;
+  await Promise.all([...running].map(([one, of]) => isOurs(of) && one.stop()));
+  await Promise.all([...servers].map(([stop, of]) => isOurs(of) && stop()));
 }
 
 /** From now on none is started either: a scenario that was cut off may be between two of them. */

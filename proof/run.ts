@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { hasPreviousRelease } from '../harness/previous-release.js';
-import { stopAll } from '../harness/processes.js';
+import { inOneGroup, stopAll } from '../harness/processes.js';
 import { findProgram } from '../harness/programs.js';
 import { type Run, runAndExit } from '../harness/run.js';
 import { adminToken, runCommand, startSettledService } from '../harness/service.js';
@@ -52,6 +52,7 @@ What a promise needs and is not there leaves it out; with CI in the environment 
 of the repository, which a tarball has not.
 PROOF_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to run on; default: an embedded one
 `;
+const SIDE_BY_SIDE = 2;
 const LIMIT_MINUTES = { short: 25, long: 240 } as const;
 
 const { values, positionals } = parseArgs({
@@ -82,7 +83,14 @@ const isThere = (need: string) => CONDITIONS[need]?.() ?? findProgram(need) !== 
 const missing = ({ needs = [] }: Promised) => needs.filter((need) => !isThere(need));
 const ofThisForm = ({ longOnly }: Promised) => long || !longOnly;
 
+/** Lines of suites that run side by side. */
+const lineBy =
+  ({ id }: Suite) =>
+  (text: string) =>
+    print(`  ${id}: ${text}`);
+
 async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: string): Promise<PromiseRow[]> {
+  const say = lineBy(suite);
   const wanted: readonly Promised[] = suite.promises.filter(
     (promised) => ofThisForm(promised) && missing(promised).length === 0,
   );
@@ -96,7 +104,7 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
     serve: (database, environment = {}, cli) =>
       startSettledService({ workDir, databaseUrl: database.appUrl, token, environment, ...(cli && { cli }) }),
     command: (database, ...args) => runCommand(workDir, database.appUrl, args),
-    print: (text) => print(`  ${text}`),
+    print: say,
   });
   const measure = async (guarded: boolean) => {
     try {
@@ -109,10 +117,10 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
     }
   };
   const begin = performance.now();
-  print(`\n${suite.id}: without its guards`);
+  say('without its guards');
   const unguarded = await measure(false);
   const between = performance.now();
-  print(`${suite.id}: ${long ? 'long' : 'short'} form, seed ${seed}`);
+  say(`${long ? 'long' : 'short'} form, seed ${seed}`);
   const figures = await measure(true);
   if (isOver()) return [];
   const rows = wanted.map((promised) => ({
@@ -126,7 +134,23 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
     const needed = missing(promised);
     if (needed.length > 0) print(`left out  ${promised.says}: needs ${needed.join(', ')}`);
   }
-  print(`  (${seconds(begin)} s, ${seconds(begin, between)} of them without guards)`);
+  say(`${seconds(begin)} s, ${seconds(begin, between)} of them without guards`);
+  return rows;
+}
+
+/** Runs suites one after the other, those that can be beside others in the short form two at a time. */
+async function runSuites(chosen: readonly Suite[], run: Run, token: string): Promise<PromiseRow[]> {
+  const rows: PromiseRow[] = [];
+  const oneByOne = async (waiting: Suite[]) => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const suite = next;
+      rows.push(...(await inOneGroup(() => runSuite(suite, run, token))));
+    }
+  };
+  const beside = (suite: Suite) => !long && suite.besideOthers === true;
+  await oneByOne(chosen.filter((suite) => !beside(suite)));
+  const others = chosen.filter(beside);
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => oneByOne(others)));
   return rows;
 }
 
@@ -145,9 +169,8 @@ const options = {
 await runAndExit(options, async (run) => {
   const token = await adminToken(run.workDir);
   print(`Node ${process.version}, ${run.cluster.description}`);
-  const rows: PromiseRow[] = [];
   const chosen = suites.filter(({ id }) => positionals.length === 0 || positionals.includes(id));
-  for (const suite of chosen) rows.push(...(await runSuite(suite, run, token)));
+  const rows = await runSuites(chosen, run, token);
   if (run.isOver()) return;
   const missed = rows.filter(({ verdict }) => !verdict.kept);
   const leftOut = chosen

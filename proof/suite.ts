@@ -60,6 +60,8 @@ export interface Proof {
 export interface Suite {
   id: string;
   promises: readonly Promised[];
+  /** Nothing that it measures depends on how quick the machine is: in the short form it runs beside another such. */
+  besideOthers?: true;
   /**
    * Measures. Called twice, at first without the guards; figures of promises that have none may be left out then, as
    * those of promises that are not wanted.

@@ -111,6 +111,7 @@ async function measure(proof: Proof, guarded: boolean): Promise<Figures> {
 
 export const memory: Suite = {
   id: 'memory',
+  besideOthers: true,
   promises: [
     {
       id: 'memory-resident',

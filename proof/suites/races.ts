@@ -173,6 +173,7 @@ const WITHOUT_LOCK = "without the lock of the customer's row";
 
 export const races: Suite = {
   id: 'races',
+  besideOthers: true,
   promises: [
     {
       id: 'races-lapse',

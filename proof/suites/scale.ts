@@ -59,6 +59,7 @@ async function proveStatements(proof: Proof, guarded: boolean): Promise<Figure> 
 
 export const scale: Suite = {
   id: 'scale',
+  besideOthers: true,
   promises: [
     {
       id: 'scale-catalogue',

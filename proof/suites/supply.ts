@@ -102,6 +102,7 @@ async function proveInstall({ workDir }: Proof, guarded: boolean): Promise<Figur
 
 export const supply: Suite = {
   id: 'supply',
+  besideOthers: true,
   promises: [
     {
       id: 'supply-packages',

@@ -198,6 +198,7 @@ async function measureRate(proof: Proof, model: ChainRow): Promise<Figure> {
 
 export const tamper: Suite = {
   id: 'tamper',
+  besideOthers: true,
   promises: [
     {
       id: 'tamper-chain',

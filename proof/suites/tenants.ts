@@ -118,6 +118,7 @@ async function interleaveTransactions(proof: Proof, guarded: boolean): Promise<F
 
 export const tenants: Suite = {
   id: 'tenants',
+  besideOthers: true,
   promises: [
     {
       id: 'tenants-absent',

@@ -128,6 +128,7 @@ async function proveMigrators({ proof, size, server, earlier, name }: Setting, b
 
 export const upgrade: Suite = {
   id: 'upgrade',
+  besideOthers: true,
   promises: [
     {
       id: 'upgrade-tests',
