@@ -165,6 +165,24 @@ export const CATALOGUE_RULES: readonly CatalogueRule[] = [
     breach: ['create policy planted on orders for select using (total_minor = 0)', 'orders.planted'],
   },
   {
+    id: 'S17-chain',
+    says: 'each entry has its number, hash, the hash before and their version, and the customer the head of the chain',
+    query: `select n.table_name || '.' || n.name as at from (values ('activity_log', 'seq'), ('activity_log', 'hash'),
+        ('activity_log', 'previous_hash'), ('activity_log', 'hash_version'), ('activity_log', 'request_id'),
+        ('customers', 'log_seq'), ('customers', 'log_head')) as n (table_name, name)
+      where not exists (select from ${COLUMNS} c where c.table_name = n.table_name and c.attname = n.name and c.attnotnull)
+      union all select 'activity_log' where not exists (select from ${INDEXES} i where i.table_name = 'activity_log' and i.indisunique
+        and pg_get_indexdef(i.indexrelid) like '% (partner_id, customer_id, seq)')`,
+    breach: ['alter table activity_log alter previous_hash drop not null', 'activity_log.previous_hash'],
+  },
+  {
+    id: 'S18-request',
+    says: 'a partner has a request id once in the ledger',
+    query: `select 'request_ledger' as at where not exists (select from ${INDEXES} i where i.table_name = 'request_ledger'
+      and i.indisunique and pg_get_indexdef(i.indexrelid) like '% (partner_id, request_id)')`,
+    breach: ['alter table request_ledger drop constraint request_ledger_pk', 'request_ledger'],
+  },
+  {
     id: 'S19-partition',
     says: 'no table is partitioned, inherits or is foreign',
     query: `select t.relname as at from ${TABLES} t where t.relkind <> 'r' or exists (select from pg_inherits h where h.inhrelid = t.oid)`,

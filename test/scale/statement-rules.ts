@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import type { Binding, Statement } from './statements.js';
 
+const LOCKED = new Set(['customers', 'partners', 'webhook_registrations', 'webhook_events', 'kysely_migration_lock']);
+
 /** Rules that a statement's text is enough for. Literals and quoted names have been taken out of it. */
 const TEXT_RULES: readonly { id: string; says: string; broken: (text: string) => boolean }[] = [
   {
@@ -8,6 +10,14 @@ const TEXT_RULES: readonly { id: string; says: string; broken: (text: string) =>
     says: 'a transaction begins with the partner, the tenant or the watch that it is bound to',
     broken: (text) =>
       /^(begin|start transaction)\b/.test(text) && !/^begin( read only)?; set local app\.\w+ = ''$/.test(text),
+  },
+  {
+    id: 'S6-lock',
+    says: 'rows are locked of the customer, whose lock is that of all it has, of the partner, its webhook or its events alone: no two in another order',
+    broken: (text) => {
+      const [before, lock] = text.split(/\bfor ((?:no key )?update|(?:key )?share)\b/);
+      return lock !== undefined && !LOCKED.has([...(before ?? '').matchAll(/ from (\w+)/g)].at(-1)?.[1] ?? '');
+    },
   },
   {
     id: 'S7-merge',

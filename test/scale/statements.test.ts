@@ -39,6 +39,11 @@ const BROKEN: Readonly<Record<string, readonly string[]>> = {
     'insert into group_members (partner_id, customer_id, group_id, member_id) select $1::uuid, customer_id, user_id, user_id from users on conflict do nothing',
   ],
   'S5-transaction': ['begin', "begin; set local work_mem = '1MB'", "begin; set app.partner_id = ''"],
+  'S6-lock': [
+    'select * from subscriptions where partner_id = $1 and subscription_id = $2 for update',
+    'select "state" from "purchase_permissions" where "partner_id" = $1 for no key update',
+    'select c.company_name, p.state from customers c join (select * from purchase_permissions where partner_id = $1 for share) p on p.customer_id = c.customer_id where c.partner_id = $1',
+  ],
   'S7-merge': [
     'merge into customers c using users u on c.partner_id = u.partner_id and c.partner_id = $1 when matched then do nothing',
   ],
