@@ -9,27 +9,40 @@ export interface Gathering<Item> {
   admits?: (partnerId: string, item: Item, batch: readonly Item[]) => boolean;
   /** Never rejects. @returns those that go again with a later batch */
   run(partnerId: string, batch: readonly Item[]): Promise<readonly Item[]>;
+  /** Default: an item waits for as long as it takes. */
+  patience?: {
+    milliseconds: number;
+    /** When the item came, as `performance.now()` tells. */
+    since(item: Item): number;
+    /** Called instead of `run` for who has waited so long: what comes next would be answered too late as well. */
+    refuse(item: Item): void;
+  };
 }
 
 /** The items of one partner. */
 interface Queue<Item> {
   waiting: Item[];
   running: number;
+  /** Of those running, the ones of several items. */
+  large: number;
   /** Of those running, the ones that are not slow. */
   underWay: number;
   /** Whether it is looked at when this turn ends. */
   due: boolean;
+  watch: NodeJS.Timeout | undefined;
 }
 
 /** A batch that takes longer, as behind a lock, does not keep the others waiting. */
 const SLOW_MS = 30;
+/** As many large ones at a time, slow or not, for each lane: where all are slow more of them would make each slower. */
+const LARGE_PER_LANE = 2;
 
 /**
  * Makes batches of what a partner's callers bring in the same turn of the event loop, or while others are under way. Who
  * finds nobody goes at the end of the turn: nothing is ever waited for. Partners never share a batch: a transaction binds one.
  */
 export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, item: Item) => void {
-  const { most, lanes, enough, admits, run } = gathering;
+  const { most, lanes, enough, admits, run, patience } = gathering;
   const queues = new Map<string, Queue<Item>>();
 
   function take(partnerId: string, queue: Queue<Item>): Item[] {
@@ -41,15 +54,36 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     return batch;
   }
 
-  const mayLeave = ({ waiting, underWay }: Queue<Item>): boolean =>
-    waiting.length > 0 && (underWay === 0 || (underWay < lanes && waiting.length >= enough));
+  const mayLeave = ({ waiting, underWay, large }: Queue<Item>): boolean =>
+    waiting.length > 0 &&
+    large < LARGE_PER_LANE * lanes &&
+    (underWay === 0 || (underWay < lanes && waiting.length >= enough));
+
+  /** Has those that wait too long refused, the first of them when its time is over. */
+  function watch(queue: Queue<Item>): void {
+    const { waiting } = queue;
+    if (!patience || queue.watch || waiting.length === 0) return;
+    const { milliseconds, since, refuse } = patience;
+    const oldest = Math.min(...waiting.map(since));
+    const look = () => {
+      queue.watch = undefined;
+      const latest = performance.now() - milliseconds;
+      const late = queue.waiting.filter((item) => since(item) <= latest);
+      queue.waiting = queue.waiting.filter((item) => since(item) > latest);
+      for (const item of late) refuse(item);
+      watch(queue);
+    };
+    queue.watch = setTimeout(look, Math.max(1, oldest + milliseconds - performance.now())).unref();
+  }
 
   async function send(partnerId: string, queue: Queue<Item>): Promise<void> {
     queue.due = false;
     const batch = mayLeave(queue) ? take(partnerId, queue) : [];
     if (batch.length > 0) {
+      const isLarge = batch.length > 1;
       queue.running++;
       queue.underWay++;
+      if (isLarge) queue.large++;
       let counts = true;
       const ended = () => {
         if (counts) queue.underWay--;
@@ -62,22 +96,28 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
       queue.waiting.unshift(...again);
       clearTimeout(slow);
       queue.running--;
+      if (isLarge) queue.large--;
       ended();
-    }
+    } else watch(queue);
     // Also a slow one brings back who has to go again.
-    if (queue.waiting.length === 0 && queue.running === 0 && !queue.due) queues.delete(partnerId);
+    if (queue.waiting.length === 0 && queue.running === 0 && !queue.due) {
+      clearTimeout(queue.watch);
+      queues.delete(partnerId);
+    }
   }
 
   function sendSoon(partnerId: string, queue: Queue<Item>): void {
-    if (queue.due || !mayLeave(queue)) return;
-    queue.due = true;
-    setImmediate(send, partnerId, queue);
+    if (queue.due) return;
+    if (mayLeave(queue)) {
+      queue.due = true;
+      setImmediate(send, partnerId, queue);
+    } else watch(queue);
   }
 
   return (partnerId, item) => {
     let queue = queues.get(partnerId);
     if (!queue) {
-      queue = { waiting: [], running: 0, underWay: 0, due: false };
+      queue = { waiting: [], running: 0, large: 0, underWay: 0, due: false, watch: undefined };
       queues.set(partnerId, queue);
     }
     queue.waiting.push(item);

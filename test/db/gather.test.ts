@@ -1,6 +1,6 @@
 import { mock } from 'node:test';
 import t from 'tap';
-import { gather } from '../../src/db/gather.js';
+import { type Gathering, gather } from '../../src/db/gather.js';
 import { CONTOSO, FABRIKAM } from '../helpers/service.js';
 
 mock.timers.enable({ apis: ['setTimeout'] });
@@ -9,9 +9,7 @@ t.teardown(() => mock.timers.reset());
 const SLOW_MS = 30;
 
 /** Batches that end when the test says so. */
-function start(
-  options: { most?: number; admits?: (partnerId: string, item: number, batch: readonly number[]) => boolean } = {},
-) {
+function start(options: Partial<Pick<Gathering<number>, 'most' | 'admits' | 'patience'>> = {}) {
   const sent: [partnerId: string, batch: readonly number[]][] = [];
   const ends: ((again: readonly number[]) => void)[] = [];
   const add = gather<number>({
@@ -134,4 +132,43 @@ t.test('who comes back from a slow batch waits for those that came meanwhile, an
   held = false;
   t.same(await end(), [[1]]);
   t.same(await turn(), []);
+});
+
+t.test(
+  'where all large batches take long there are no more than two for each lane; one of one item is not counted',
+  async (t) => {
+    const { bring, end, turn } = start();
+    for (let first = 1; first < 8; first += 2) {
+      t.same(await bring(first, first + 1), [[first, first + 1]]);
+      mock.timers.tick(SLOW_MS);
+      await turn();
+    }
+    t.same(await bring(9, 10), [], 'four are under way');
+    t.same(await end(), [[9, 10]]);
+    mock.timers.tick(SLOW_MS);
+    t.same(await bring(11), []);
+    t.same(await end(), [[11]]);
+    mock.timers.tick(SLOW_MS);
+    t.same(await bring(12), [[12]], 'behind three large ones and one of one item');
+  },
+);
+
+t.test('who waits for longer than his patience is refused and takes no place in a batch', async (t) => {
+  const refused: number[] = [];
+  const milliseconds = 1000;
+  const begin = performance.now();
+  const { bring, end, turn } = start({
+    // Numbers below ten came long ago.
+    patience: {
+      milliseconds,
+      since: (item) => (item < 10 ? begin - milliseconds : begin),
+      refuse: (item) => refused.push(item),
+    },
+  });
+  t.same(await bring(1), [[1]], 'who goes at once is not asked for it');
+  t.same(await bring(2, 11, 3), []);
+  mock.timers.tick(1);
+  t.same(refused, [2, 3]);
+  t.same(await turn(), []);
+  t.same(await end(), [[11]]);
 });

@@ -6,6 +6,7 @@ import { compileOnce } from '../../src/db/compile-once.js';
 import type { CommitWith, Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { shareWrites } from '../../src/db/sharing/share-writes.js';
+import { DatabaseUnavailable } from '../../src/errors/from-postgres.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
 
@@ -224,3 +225,22 @@ t.test('transactions that hang keep nobody waiting, and a server that does not m
   t.same(await both(), ['one', 'other']);
   t.same(asked, ['alone', 'alone']);
 });
+
+t.test(
+  'more writes than the database can do are refused when they have waited for a second, with nothing done',
+  async (t) => {
+    const works: number[] = [];
+    const share = shareWrites({
+      alone: async (_partnerId, work) => work(undefined as never, () => {}),
+      together: () => new Promise(() => {}),
+      mayRepeat: () => true,
+      isUnsupported: () => false,
+    });
+    const begin = performance.now();
+    const answers = Array.from({ length: 600 }, (_, n) => share(CONTOSO, async () => works.push(n)));
+    const refused = await Promise.race(answers.map((answer) => answer.catch((error: unknown) => error)));
+    t.ok(refused instanceof DatabaseUnavailable, String(refused));
+    t.ok(performance.now() - begin > 900, 'not before');
+    t.same(works, []);
+  },
+);

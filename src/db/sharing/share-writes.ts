@@ -1,3 +1,4 @@
+import { DatabaseUnavailable } from '../../errors/from-postgres.js';
 import type { CommitWith, Tx } from '../connect.js';
 import { gather } from '../gather.js';
 import type { Locks, Outcome, Work } from './shared-transaction.js';
@@ -8,6 +9,8 @@ const LANES = 2;
 const ENOUGH = 1;
 /** Who has waited this long for a lock of a caller in this process waits in the database, as a caller elsewhere does. */
 const PATIENCE_MS = 500;
+/** As long as a request waits for a connection. */
+const BEGUN_WITHIN_MS = 1000;
 
 export interface Sharing {
   /** One work in a transaction of its own, which was tried so many times before. */
@@ -94,6 +97,12 @@ export function shareWrites(sharing: Sharing) {
     // One for each lock that is free.
     admits: (partnerId, { lock }, batch) =>
       lock === undefined || !(held.has(`${partnerId} ${lock}`) || batch.some((other) => other.lock === lock)),
+    patience: {
+      milliseconds: BEGUN_WITHIN_MS,
+      // Who waits for a caller that has his lock is next when that one is done.
+      since: ({ since, lock }) => (lock === undefined ? since : performance.now()),
+      refuse: ({ reject }) => reject(new DatabaseUnavailable(`not begun in ${BEGUN_WITHIN_MS} ms: too many write`)),
+    },
     run: (partnerId, callers) => {
       const [only] = callers;
       return callers.length === 1 && only ? runAlone(partnerId, only) : runShared(partnerId, callers);
