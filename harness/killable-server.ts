@@ -19,11 +19,13 @@ export interface KillableServer {
   /** Ends the server and returns when none of its processes is left: SIGINT fast, SIGQUIT immediate, SIGKILL nobody cleans up. */
   end(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void>;
   /** Starts it again; returns when it takes connections. */
-  start(settings?: Readonly<Record<string, string>>): Promise<void>;
+  start(settings?: ServerSettings): Promise<void>;
   close(): Promise<void>;
 }
 
-const SETTINGS = { shared_buffers: '128MB', max_connections: '60' };
+export type ServerSettings = Readonly<Record<string, string>>;
+/** Of every start. */
+export const SETTINGS: ServerSettings = { shared_buffers: '128MB', max_connections: '60' };
 
 export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
@@ -54,11 +56,11 @@ function servesClient(pid: number): boolean {
 export async function startKillableServer(
   workDir: string,
   name: string,
-  settings: Readonly<Record<string, string>> = {},
+  settings: ServerSettings = {},
 ): Promise<KillableServer> {
   const dataDir = join(workDir, name);
   await mkdir(dataDir, { recursive: true });
-  const launch = (more: Readonly<Record<string, string>> = {}): Promise<EmbeddedServer> =>
+  const launch = (more: ServerSettings = {}): Promise<EmbeddedServer> =>
     startEmbedded({ dataDir, log: () => {}, settings: { ...SETTINGS, ...settings, ...more } });
   let launching = launch();
   // A run that is over while the server starts waits for it, and takes it along.
