@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Registry } from 'prom-client';
 import type { Config } from './config.js';
 import type { DatabaseHandle } from './db/connect.js';
+import { type Lists, listsOf } from './db/replica.js';
 import type { Events } from './events.js';
 import { createTokenCodec } from './http/continuation-token.js';
 import { parseQuery } from './http/query.js';
@@ -78,6 +79,8 @@ import { telemetry } from './plugins/telemetry.js';
 export interface AppDependencies {
   config: Config;
   db: DatabaseHandle;
+  /** Where the routes of lists and of the log read. Default: `db`. */
+  lists?: Lists;
   log: FastifyBaseLogger;
   registry: Registry;
   events: Events;
@@ -101,7 +104,7 @@ const DEADLINE_MS = 3500;
 
 /** The whole service without a socket: plugins, then nouns, in the order in which a request meets them. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { config, db, now } = deps;
+  const { config, db, now, lists = listsOf(deps.db) } = deps;
   const app = Fastify({
     loggerInstance: deps.log,
     // No logger per request: the lines of a request name its ids themselves.
@@ -200,7 +203,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const permissions = { db, rules, events: deps.events, tokens, now };
 
   if (deps.identity) await app.register(identityRoutes, { identity: deps.identity });
-  for (const noun of [customers, customerProfiles, customerUsers]) {
+  await app.register(customers, { ...permissions, lists, sandbox: config.sandbox });
+  for (const noun of [customerProfiles, customerUsers]) {
     await app.register(noun, { ...permissions, sandbox: config.sandbox });
   }
   await app.register(purchasePermissions, permissions);
@@ -223,8 +227,8 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const fees = config.refundFees.map(readRefundFee);
   await app.register(changeRequests, { ...permissions, fees });
   await app.register(refunds, { db, now, fees });
-  await app.register(activityLog, permissions);
-  await app.register(auditRecords, permissions);
+  await app.register(activityLog, { lists, tokens });
+  await app.register(auditRecords, { db, lists, tokens, now });
   await app.register(webhookRegistrations, {
     ...permissions,
     sealKey: deriveKey(deps.secret, 'webhook keys'),

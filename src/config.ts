@@ -21,6 +21,19 @@ export const Settings = Type.Object({
       pattern: '^postgres(ql)?://',
     }),
   ),
+  readReplicaUrl: Type.Optional(
+    Type.String({
+      description:
+        'A streaming standby of the same database, as the application login: lists and the log are read there. Absent: all is read from the primary.',
+      pattern: '^postgres(ql)?://',
+    }),
+  ),
+  readReplicaMaxLagSeconds: Type.Integer({
+    description: 'How old lists from the replica may be; when it is older they come from the primary.',
+    default: 10,
+    minimum: 2,
+    maximum: 3600,
+  }),
   dataDir: Type.String({ description: 'Where the embedded server and generated keys are kept.', default: '.data' }),
   host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1' }),
   port: port('Port of the API.', 3000),
@@ -296,6 +309,9 @@ function complete(given: Static<typeof Settings>, tokens: boolean): Config {
   }
   if (given.migrationDatabaseUrl && !given.databaseUrl) {
     throw new ConfigError('DATABASE_URL is missing: MIGRATION_DATABASE_URL alone does not name the application login.');
+  }
+  if (given.readReplicaUrl && !given.databaseUrl) {
+    throw new ConfigError('DATABASE_URL is missing: READ_REPLICA_URL alone does not name the primary.');
   }
   if (production && given.demo) {
     throw new ConfigError('DEMO=true contradicts NODE_ENV=production: the demo tenant is for trying out.');

@@ -19,6 +19,10 @@ export interface Events {
   webhookAttempted(fields: AttemptFields): void;
   /** How long the oldest event waits, over all partners. */
   webhooksWaiting(fields: { oldestSeconds: number }): void;
+  /** Lists and the log come from the replica from now on, or no longer do. */
+  replicaUsed(fields: { used: true } | { used: false; reason: string; error?: unknown }): void;
+  /** How old what the replica shows may be; Infinity: not known. */
+  replicaSampled(fields: { ageSeconds: number }): void;
 }
 
 interface WebhookFields {
@@ -84,6 +88,11 @@ export function createEvents(registry: Registry, log: FastifyBaseLogger): Events
     help: 'Age of the oldest event that waits for its delivery; 0: none waits.',
     registers: [registry],
   });
+  const age = new Gauge({
+    name: 'customer_permissions_replica_age_seconds',
+    help: 'How old what the read replica shows may be; +Inf: not known; 0 without a replica.',
+    registers: [registry],
+  });
   return {
     permissionSwitched({ direction, ...ids }) {
       switched.inc({ direction });
@@ -114,6 +123,15 @@ export function createEvents(registry: Registry, log: FastifyBaseLogger): Events
     },
     webhooksWaiting({ oldestSeconds }) {
       waiting.set(oldestSeconds);
+    },
+    replicaUsed(use) {
+      if (use.used) return log.info({ event: 'replica_used' }, 'lists and the log are read from the replica');
+      const { reason, error } = use;
+      const line = { event: 'replica_not_used', reason, ...(error !== undefined && { err: error }) };
+      log.warn(line, 'lists and the log are read from the primary');
+    },
+    replicaSampled({ ageSeconds }) {
+      age.set(ageSeconds);
     },
   };
 }

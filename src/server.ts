@@ -12,9 +12,10 @@ import { connect, type DatabaseHandle } from './db/connect.js';
 import { startEmbedded } from './db/embedded.js';
 import { prepareEmbedded } from './db/embedded-database.js';
 import { migrate } from './db/migrate.js';
+import { openReplica } from './db/replica.js';
 import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/start-check.js';
 import { startDeliveries } from './deliveries.js';
-import { createEvents } from './events.js';
+import { createEvents, type Events } from './events.js';
 import { loadDemo } from './import/demo.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
@@ -110,6 +111,29 @@ export async function openDatabase(
     return { db, description: where, close };
   } catch (error) {
     await close();
+    throw error;
+  }
+}
+
+/** The lists of the replica that the configuration names, already looked at. @throws UnfitDatabase */
+async function openLists(config: Config, primary: DatabaseHandle, events: Events, log: FastifyBaseLogger) {
+  const { readReplicaUrl: url, poolMax, preparedStatements } = config;
+  if (!url) return undefined;
+  const replica = openReplica({
+    url,
+    poolMax,
+    preparedStatements,
+    primary,
+    maxLagSeconds: config.readReplicaMaxLagSeconds,
+    onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
+    onUse: events.replicaUsed,
+    onAge: (ageSeconds) => events.replicaSampled({ ageSeconds }),
+  });
+  try {
+    await replica.start();
+    return replica;
+  } catch (error) {
+    await replica.close();
     throw error;
   }
 }
@@ -211,11 +235,14 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
         late.abort();
       }
     };
+    const lists = await openLists(config, db, events, log);
+    if (lists) closers.push(lists.close);
     const sharedCounts = await openSharedCounts(config, log);
     if (sharedCounts) closers.push(sharedCounts.close);
     const app = await buildApp({
       config,
       db,
+      ...(lists && { lists }),
       log,
       registry,
       events,

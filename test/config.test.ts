@@ -49,6 +49,8 @@ t.test('production takes what it needs and turns the rest of development off', a
 const READ: Readonly<Record<SettingName, readonly [given: string, read: unknown]>> = {
   databaseUrl: ['postgres://a:b@h/d', 'postgres://a:b@h/d'],
   migrationDatabaseUrl: ['postgresql://o:p@h/d', 'postgresql://o:p@h/d'],
+  readReplicaUrl: ['postgres://cp_app@standby/cp', 'postgres://cp_app@standby/cp'],
+  readReplicaMaxLagSeconds: ['30', 30],
   dataDir: ['/srv/data', '/srv/data'],
   host: ['0.0.0.0', '0.0.0.0'],
   port: ['8080', 8080],
@@ -87,7 +89,7 @@ t.test('every setting is read from its variable and, first of all, from its flag
   for (const name of settingNames) {
     const [given, read] = READ[name];
     const beside: Record<string, string> = {
-      ...(name === 'migrationDatabaseUrl' && { DATABASE_URL: PRODUCTION.DATABASE_URL }),
+      ...(['migrationDatabaseUrl', 'readReplicaUrl'].includes(name) && { DATABASE_URL: PRODUCTION.DATABASE_URL }),
       ...(name === 'tokenIssuers' && { TOKEN_AUDIENCES: 'a', TOKEN_ALGORITHMS: 'RS256' }),
     };
     const value = (config: Config) => config[name as keyof Config];
@@ -102,6 +104,8 @@ t.test('every setting is read from its variable and, first of all, from its flag
 t.test('a value that cannot be meant stops the start with a sentence naming the setting', async (t) => {
   const wrong: [SettingName, string][] = [
     ['databaseUrl', 'mysql://h/d'],
+    ['readReplicaUrl', 'redis://h'],
+    ['readReplicaMaxLagSeconds', '1'],
     ['port', '65536'],
     ['port', '80x'],
     ['port', '-1'],
@@ -149,6 +153,7 @@ t.test('what is missing or contradicts itself is named', async (t) => {
   t.match(refusal({ IDENTITY: 'external' }), /^TOKEN_ISSUERS is missing/);
   t.match(refusal({ ...PRODUCTION, DEMO: 'true' }), /DEMO=true contradicts NODE_ENV=production/);
   t.match(refusal({ MIGRATION_DATABASE_URL: PRODUCTION.DATABASE_URL }), /^DATABASE_URL is missing/);
+  t.match(refusal({ READ_REPLICA_URL: PRODUCTION.DATABASE_URL }), /^DATABASE_URL is missing/);
   t.match(refusal({ ...PRODUCTION, NODE_ENV: '', SECRET_KEY: '' }), /^SECRET_KEY is missing/);
   t.match(refusal({ ...PRODUCTION, CHECKPOINT_DIR: '/srv/checkpoints' }), /^CHECKPOINT_KEY is missing/);
   t.equal(refusal({ CHECKPOINT_DIR: '/srv/checkpoints' }), '');
@@ -164,6 +169,7 @@ t.test('a command that takes no tokens needs none of their settings, but a datab
 
 t.test('no message repeats a secret', async (t) => {
   t.notMatch(refusal({ DATABASE_URL: 'mysql://user:hunter2@h/d' }), /hunter2/);
+  t.notMatch(refusal({ READ_REPLICA_URL: 'mysql://user:hunter2@h/d' }), /hunter2/);
   t.notMatch(refusal({ SECRET_KEY: 'hunter2' }), /hunter2/);
   t.notMatch(refusal({ RATE_LIMIT_STORE: 'redis://user:hunter2@' }), /hunter2/);
   t.notMatch(refusal({ RATE_LIMIT_STORE: 'redis://user:hunter2%@h' }), /hunter2/);

@@ -60,12 +60,7 @@ export async function findSchemaFault(db: DatabaseHandle): Promise<string | unde
     : `the database lacks the migrations ${missing.join(', ')}; run \`customer-permissions migrate\``;
 }
 
-/**
- * Refuses a database on which a promise would not hold: a login that row-level security does not bind, a server that
- * loses acknowledged commits, missing timeouts, a Citus that does not hand the partner on to its workers.
- * @throws UnfitDatabase
- */
-export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<{ version: string }> {
+async function readSettings(db: DatabaseHandle): Promise<Settings> {
   const [settings] = await db.query<Settings>(`
     select current_user as role, r.rolsuper as superuser, r.rolbypassrls as bypasses,
       exists (select from pg_class c where c.relname = 'activity_log' and pg_has_role(current_user, c.relowner, 'member')) as owns,
@@ -76,27 +71,62 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
         where extname = 'citus') as citus
     from pg_roles r where r.rolname = current_user`);
   if (!settings) throw new UnfitDatabase('The database did not answer the start check.');
-  if (settings.version < 150000) throw new UnfitDatabase('The server is older than PostgreSQL 15; run a newer one.');
-  const fault = await findSchemaFault(db);
-  if (fault) throw new UnfitDatabase(`DATABASE_URL is not ready: ${fault}.`);
-  if (settings.superuser || settings.bypasses || settings.owns) {
-    throw new UnfitDatabase(
-      `The login ${settings.role} of DATABASE_URL is not bound by row-level security (superuser, BYPASSRLS or owner of the tables); name the one that \`customer-permissions migrate\` provisions.`,
-    );
-  }
-  if (settings.citus !== null && settings.citus !== 'local') {
-    throw new UnfitDatabase(
-      `On Citus the partner does not reach the workers; run \`customer-permissions migrate\`, which sets it for its login, or ALTER ROLE ${settings.role} SET citus.propagate_set_commands = 'local'.`,
-    );
-  }
+  return settings;
+}
+
+/** @param setting what names the login, e.g. `DATABASE_URL` */
+function refuseUnbound({ role, superuser, bypasses, owns }: Settings, setting: string): void {
+  if (!superuser && !bypasses && !owns) return;
+  throw new UnfitDatabase(
+    `The login ${role} of ${setting} is not bound by row-level security (superuser, BYPASSRLS or owner of the tables); name the one that \`customer-permissions migrate\` provisions.`,
+  );
+}
+
+function refuseUnlimited(settings: Settings): void {
   for (const name of ['lock_timeout', 'statement_timeout'] as const) {
     if (settings[name] !== '0') continue;
     throw new UnfitDatabase(
       `The login ${settings.role} has no ${name}; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${settings.role} SET ${name}.`,
     );
   }
+}
+
+/**
+ * Refuses a database on which a promise would not hold: a login that row-level security does not bind, a server that
+ * loses acknowledged commits, missing timeouts, a Citus that does not hand the partner on to its workers.
+ * @throws UnfitDatabase
+ */
+export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<{ version: string }> {
+  const settings = await readSettings(db);
+  if (settings.version < 150000) throw new UnfitDatabase('The server is older than PostgreSQL 15; run a newer one.');
+  const fault = await findSchemaFault(db);
+  if (fault) throw new UnfitDatabase(`DATABASE_URL is not ready: ${fault}.`);
+  refuseUnbound(settings, 'DATABASE_URL');
+  if (settings.citus !== null && settings.citus !== 'local') {
+    throw new UnfitDatabase(
+      `On Citus the partner does not reach the workers; run \`customer-permissions migrate\`, which sets it for its login, or ALTER ROLE ${settings.role} SET citus.propagate_set_commands = 'local'.`,
+    );
+  }
+  refuseUnlimited(settings);
   if (production && (settings.fsync !== 'on' || settings.synchronous_commit === 'off')) {
     throw new UnfitDatabase('The server can lose acknowledged commits; set fsync = on and synchronous_commit = on.');
   }
   return { version: `${Math.floor(settings.version / 10000)}.${settings.version % 10000}` };
+}
+
+/**
+ * Refuses a replica whose login could see more than a partner's rows, or could not be told how old it is.
+ * @returns false while the replica does not have the migrations yet
+ * @throws UnfitDatabase
+ */
+export async function checkReplica(db: DatabaseHandle): Promise<boolean> {
+  const settings = await readSettings(db);
+  refuseUnbound(settings, 'READ_REPLICA_URL');
+  refuseUnlimited(settings);
+  if (settings.citus !== null) {
+    throw new UnfitDatabase(
+      'READ_REPLICA_URL cannot be used with Citus: how old the replicas of its workers are is not known. Leave it out.',
+    );
+  }
+  return (await findSchemaFault(db)) === undefined;
 }

@@ -2,7 +2,7 @@ import pg from 'pg';
 import t from 'tap';
 import { connect } from '../../src/db/connect.js';
 import { migrate } from '../../src/db/migrate.js';
-import { checkDatabase } from '../../src/db/start-check.js';
+import { checkDatabase, checkReplica } from '../../src/db/start-check.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { CONTOSO } from '../helpers/service.js';
 
@@ -95,6 +95,12 @@ t.test('on Citus a table of a later migration is distributed too', async (t) => 
   await migrateAgain();
   t.equal((await distributed()).at(-1), 'later');
   t.same(await unforced(), []);
+});
+
+t.test('on Citus no replica is read', async (t) => {
+  const db = connect({ url: database.appUrl, poolMax: 1, preparedStatements: true, onIdleError: () => {} });
+  t.teardown(() => db.close());
+  await t.rejects(checkReplica(db), { message: /^READ_REPLICA_URL cannot be used with Citus/ });
 });
 
 t.test('on Citus nothing is half done when a table cannot be distributed', async (t) => {

@@ -3,7 +3,8 @@ import pg from 'pg';
 import { Registry } from 'prom-client';
 import { buildApp } from '../../src/app.js';
 import { type Config, loadConfig, type SettingName } from '../../src/config.js';
-import { connect } from '../../src/db/connect.js';
+import { connect, type DatabaseHandle } from '../../src/db/connect.js';
+import type { Lists } from '../../src/db/replica.js';
 import { createEvents } from '../../src/events.js';
 import { createLog } from '../../src/log.js';
 import { DEFAULT_ROLE_MAP } from '../../src/plugins/authentication.js';
@@ -36,6 +37,8 @@ export interface Service extends ServiceClient {
 export interface StartOptions {
   through?: (databaseUrl: string) => string;
   log?: FastifyBaseLogger;
+  /** Default: those of the database itself. */
+  lists?: (primary: DatabaseHandle) => Lists;
   /** Default: one of its own, dropped with the service. */
   database?: TestDatabase;
 }
@@ -65,6 +68,7 @@ export async function startService(
   const app = await buildApp({
     config,
     db,
+    ...(options.lists && { lists: options.lists(db) }),
     log,
     registry,
     events: createEvents(registry, log),

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import type { DatabaseHandle } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
+import { maybeOld, sayAsOf } from '../../http/as-of.js';
 import { readContinuationToken } from '../../http/continuation-token.js';
 import { auditWindow } from '../../http/dates.js';
 import { acceptFilter, type FieldFilter, type FilterFields, parseFilter } from '../../http/filter.js';
@@ -48,14 +50,20 @@ const Size = Type.Optional(
   Type.Integer({ minimum: 0, maximum: 500, default: DEFAULT_SIZE, description: '0: the default.' }),
 );
 
+export interface AuditRecordOptions extends ActivityLogOptions {
+  db: DatabaseHandle;
+  now: () => Date;
+}
+
 /** Partner Center's audit records, under both of their addresses. */
-export const auditRecords: FastifyPluginAsyncTypebox<ActivityLogOptions> = async (app, { db, tokens, now }) => {
+export const auditRecords: FastifyPluginAsyncTypebox<AuditRecordOptions> = async (app, { db, lists, tokens, now }) => {
   const tags = ['Activity log'];
   const config = { access: { partner: READERS } };
 
   /** @param names the parameters of the address: start date, end date, size and those of the filter */
   async function list(
     request: FastifyRequest,
+    reply: FastifyReply,
     operation: string,
     names: { start: string; end: string; size: string; filter: readonly string[] },
     readFilter: (query: Query) => FieldFilter | undefined,
@@ -79,13 +87,15 @@ export const auditRecords: FastifyPluginAsyncTypebox<ActivityLogOptions> = async
       from: new Date(window.from),
       ...(window.until !== undefined && { until: new Date(window.until) }),
     };
+    const reading = lists.begin();
     const { rows, next } = condition
-      ? await readPage(db, partnerId, selection, {
+      ? await readPage(reading, partnerId, selection, {
           order: 'newest first',
           after: position,
           size: Number(query[names.size] ?? DEFAULT_SIZE),
         })
       : { rows: [] };
+    sayAsOf(reply, reading.asOf);
     return partnerCenterPage({
       items: rows.map(toAuditRecord),
       path: '/auditrecords',
@@ -124,12 +134,13 @@ export const auditRecords: FastifyPluginAsyncTypebox<ActivityLogOptions> = async
           size: Size,
           ...pagingQuery,
         }),
-        response: { 200: ref(AuditRecordCollection), ...refusals() },
+        response: { 200: maybeOld(ref(AuditRecordCollection)), ...refusals() },
       },
     },
-    (request) =>
+    (request, reply) =>
       list(
         request,
+        reply,
         'listAuditRecords',
         { start: 'startDate', end: 'endDate', size: 'size', filter: ['filter'] },
         ({ filter }) => (filter === undefined ? undefined : parseFilter(String(filter), FIELDS)),
@@ -158,13 +169,14 @@ export const auditRecords: FastifyPluginAsyncTypebox<ActivityLogOptions> = async
           'auditRequest.size': Size,
           ...pagingQuery,
         }),
-        response: { 200: ref(AuditRecordCollection), ...refusals() },
+        response: { 200: maybeOld(ref(AuditRecordCollection)), ...refusals() },
       },
     },
-    (request) => {
+    (request, reply) => {
       const parts = ['field', 'value', 'operator'].map((part) => `auditRequest.filter.${part}`);
       return list(
         request,
+        reply,
         'listAuditActivityRecords',
         {
           start: 'auditRequest.startDate',

@@ -2,8 +2,9 @@ import type { Readable } from 'node:stream';
 import fastifyAccepts from '@fastify/accepts';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { DatabaseHandle } from '../../db/connect.js';
+import type { Lists } from '../../db/replica.js';
 import { ApiError } from '../../errors/api-error.js';
+import { maybeOld, sayAsOf } from '../../http/as-of.js';
 import { readContinuationToken, type TokenCodec } from '../../http/continuation-token.js';
 import { parseAuditDate } from '../../http/dates.js';
 import { openPage, pagingQuery } from '../../http/page-tokens.js';
@@ -20,9 +21,8 @@ import { readAll, readPage } from './service.js';
 import { toActivityLogEntry } from './view.js';
 
 export interface ActivityLogOptions {
-  db: DatabaseHandle;
+  lists: Lists;
   tokens: TokenCodec;
-  now: () => Date;
 }
 
 const DEFAULT_SIZE = 100;
@@ -63,7 +63,7 @@ function selectionOf({ customerId, action, actor, from, to }: Filter): LogSelect
 }
 
 /** The activity log without the original's 90 days, each entry with its evidence and its place in the hash chain. */
-export const activityLog: FastifyPluginAsyncTypebox<ActivityLogOptions> = async (app, { db, tokens }) => {
+export const activityLog: FastifyPluginAsyncTypebox<ActivityLogOptions> = async (app, { lists, tokens }) => {
   await app.register(fastifyAccepts);
 
   app.get(
@@ -106,20 +106,21 @@ export const activityLog: FastifyPluginAsyncTypebox<ActivityLogOptions> = async 
           ...pagingQuery,
         }),
         response: {
-          200: {
+          200: maybeOld({
             description: 'A page, or an export.',
             content: {
               'application/json': { schema: ref(ActivityLogEntryCollection) },
               'text/csv': { schema: Streamed('RFC 4180 with a header row.') },
               'application/x-ndjson': { schema: Streamed('An ActivityLogEntry per line.') },
             },
-          },
+          }),
           ...refusals(),
         },
       },
     },
     async (request, reply) => {
       const partnerId = request.caller.tenantId;
+      const list = lists.begin();
       const wanted = request.accepts().type(['application/json', ...EXPORT_TYPES]);
       const type = EXPORT_TYPES.find((exported) => exported === wanted);
       if (type) {
@@ -129,10 +130,11 @@ export const activityLog: FastifyPluginAsyncTypebox<ActivityLogOptions> = async 
             description: 'An export has no pages. Leave out size, seekOperation and the continuation token.',
           });
         }
-        const pages = readAll(db, partnerId, selectionOf(filter));
+        const pages = readAll(list, partnerId, selectionOf(filter));
         const { contentType, fileName } = EXPORTS[type];
         // HEAD must not read the log to throw it away.
         const first = request.method === 'HEAD' ? undefined : (await pages.next()).value;
+        sayAsOf(reply, list.asOf);
         return reply
           .type(contentType)
           .header('Content-Disposition', `attachment; filename="${fileName}"`)
@@ -147,11 +149,12 @@ export const activityLog: FastifyPluginAsyncTypebox<ActivityLogOptions> = async 
         'size',
       ]);
       const { size = DEFAULT_SIZE, ...filter } = page.query;
-      const { rows, next } = await readPage(db, partnerId, selectionOf(filter), {
+      const { rows, next } = await readPage(list, partnerId, selectionOf(filter), {
         order: 'newest first',
         after: page.position,
         size,
       });
+      sayAsOf(reply, list.asOf);
       return partnerCenterPage({
         items: rows.map(toActivityLogEntry),
         path: '/activitylog',

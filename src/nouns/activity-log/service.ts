@@ -1,4 +1,4 @@
-import type { DatabaseHandle } from '../../db/connect.js';
+import type { ListReading } from '../../db/replica.js';
 import {
   type EntryRow,
   findSliceEnd,
@@ -32,7 +32,7 @@ export interface PageWish {
 
 /** A page of the partner's log. Each statement runs in a transaction of its own. */
 export async function readPage(
-  db: DatabaseHandle,
+  list: ListReading,
   partnerId: string,
   selection: LogSelection,
   wish: PageWish,
@@ -44,7 +44,7 @@ export async function readPage(
   const rows: EntryRow[] = [];
   for (let after = wish.after; ; ) {
     const start = after;
-    const { through, found } = await db.read(partnerId, async (reading) => {
+    const { through, found } = await list.read(partnerId, async (reading) => {
       const end = sliced
         ? await findSliceEnd(reading, partnerId, selection, { order, after: start, entries: SLICE_ENTRIES })
         : undefined;
@@ -64,13 +64,17 @@ const EXPORT_PAGE_ENTRIES = 1000;
 
 /** Every entry selected, oldest first, a page at a time. Between two pages no connection is held. */
 export async function* readAll(
-  db: DatabaseHandle,
+  list: ListReading,
   partnerId: string,
   selection: LogSelection,
 ): AsyncGenerator<EntryRow[], void> {
   let after: LogPosition | undefined;
   do {
-    const page = await readPage(db, partnerId, selection, { order: 'oldest first', after, size: EXPORT_PAGE_ENTRIES });
+    const page = await readPage(list, partnerId, selection, {
+      order: 'oldest first',
+      after,
+      size: EXPORT_PAGE_ENTRIES,
+    });
     yield page.rows;
     after = page.next;
   } while (after);

@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { DatabaseHandle } from '../../db/connect.js';
+import type { Lists } from '../../db/replica.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
+import { maybeOld, sayAsOf } from '../../http/as-of.js';
 import type { TokenCodec } from '../../http/continuation-token.js';
 import { type FilterFields, parseFilter } from '../../http/filter.js';
 import { openPage, pagingQuery } from '../../http/page-tokens.js';
@@ -48,8 +50,8 @@ function readFilter(text: string): StartsWith | undefined {
   return column && { column, prefix: value.toLowerCase() };
 }
 
-export const customers: FastifyPluginAsyncTypebox<CustomerOptions> = async (app, options) => {
-  const { db, rules, events, tokens, sandbox, now } = options;
+export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lists }> = async (app, options) => {
+  const { db, lists, rules, events, tokens, sandbox, now } = options;
   const tags = ['Customers'];
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };
@@ -75,22 +77,24 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions> = async (app,
           ),
           ...pagingQuery,
         }),
-        response: { 200: ref(CustomerCollection), ...refusals() },
+        response: { 200: maybeOld(ref(CustomerCollection)), ...refusals() },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const partnerId = request.caller.tenantId;
       const page = openPage<Query, ListPosition>(tokens, request, 'listCustomers', ['size', 'filter']);
       const { filter } = page.query;
       const size = page.query.size || MAX_PAGE;
       const startsWith = filter === undefined ? undefined : readFilter(filter);
-      const rows = await db.read(partnerId, (reading) =>
+      const list = lists.begin();
+      const rows = await list.read(partnerId, (reading) =>
         listCustomers(reading, partnerId, {
           ...(startsWith && { startsWith }),
           ...(page.position && { after: page.position }),
           limit: size + 1,
         }),
       );
+      sayAsOf(reply, list.asOf);
       const shown = rows.slice(0, size);
       const last = rows.length > size ? shown.at(-1) : undefined;
       return partnerCenterPage({
