@@ -2,11 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { CONTOSO, customerId } from '../../harness/data.js';
 import type { HarnessDatabase } from '../../harness/database.js';
 
+/** What switches: on by the resource of which face, or off. */
+export type By = 'permission' | 'policy' | 'off';
+
 /** A request and how it was answered. */
 export interface Entry {
   requestId: string;
   kind: 'read' | 'write';
   customer: number;
+  by: By;
   /** When it was sent, and how long the answer took. */
   at: number;
   milliseconds: number;
@@ -21,8 +25,8 @@ export interface Journal {
   entries: Entry[];
   /** Reads the permission of customer 1, or something else of it. */
   read(what?: string): Promise<Entry>;
-  /** Switches the permission of the next customer on, or of a given one; by the resource of which face. */
-  write(customer?: number, by?: 'permission' | 'policy'): Promise<Entry>;
+  /** Switches the permission of the next customer, or of a given one. Default: on. */
+  write(customer?: number, by?: By): Promise<Entry>;
   /** Sends a read and a write every so many milliseconds until told to stop; that waits for what is under way. */
   keepSending(everyMilliseconds: number): () => Promise<void>;
   /**
@@ -50,21 +54,23 @@ export function openJournal(url: string, token: string, firstCustomer: number): 
   const entries: Entry[] = [];
   let next = firstCustomer;
 
-  async function send(kind: Entry['kind'], customer: number, requestId: string, what = PERMISSION): Promise<Entry> {
-    return ask({ kind, customer, requestId }, kind === 'read' ? 'GET' : 'PUT', ofCustomer(customer, what), {
-      state: 'on',
-    });
-  }
+  const sendRead = (what = PERMISSION) =>
+    ask({ kind: 'read', customer: 1, by: 'permission', requestId: randomUUID() }, 'GET', ofCustomer(1, what), {});
 
-  const sendPolicy = (customer: number, requestId: string) =>
-    ask({ kind: 'write', customer, requestId }, 'POST', '/v1/SelfServePolicy', {
+  async function sendWrite(customer: number, by: By, requestId: string): Promise<Entry> {
+    const request = { kind: 'write', customer, by, requestId } as const;
+    if (by !== 'policy') {
+      return ask(request, 'PUT', ofCustomer(customer, PERMISSION), { state: by === 'off' ? 'off' : 'on' });
+    }
+    return ask(request, 'POST', '/v1/SelfServePolicy', {
       selfServeEntity: { selfServeEntityType: 'customer', tenantID: customerId(customer) },
       grantor: { grantorType: 'billToPartner', tenantID: CONTOSO },
       permissions: [{ resource: 'AzureReservedInstances', action: 'Purchase' }],
     });
+  }
 
   async function ask(
-    { kind, customer, requestId }: Pick<Entry, 'kind' | 'customer' | 'requestId'>,
+    { kind, customer, by, requestId }: Pick<Entry, 'kind' | 'customer' | 'by' | 'requestId'>,
     method: string,
     path: string,
     body: object,
@@ -72,7 +78,7 @@ export function openJournal(url: string, token: string, firstCustomer: number): 
     const at = performance.now();
     const done = (status: number, code?: string, retryAfter: string | null = null): Entry => {
       const milliseconds = performance.now() - at;
-      return { requestId, kind, customer, at, milliseconds, status, code, retryAfter };
+      return { requestId, kind, customer, by, at, milliseconds, status, code, retryAfter };
     };
     try {
       const answer = await fetch(`${url}${path}`, {
@@ -98,9 +104,9 @@ export function openJournal(url: string, token: string, firstCustomer: number): 
     return entry;
   }
 
-  const read = (what?: string) => record(send('read', 1, randomUUID(), what));
+  const read = (what?: string) => record(sendRead(what));
   const write: Journal['write'] = (customer = next++, by = 'permission') =>
-    record(by === 'policy' ? sendPolicy(customer, randomUUID()) : send('write', customer, randomUUID()));
+    record(sendWrite(customer, by, randomUUID()));
 
   return {
     entries,
@@ -122,9 +128,9 @@ export function openJournal(url: string, token: string, firstCustomer: number): 
     async findFaults(databases) {
       const faults: string[] = [];
       const repeated: Entry[] = [];
-      for (const { kind, customer, requestId, status, code } of entries) {
+      for (const { kind, customer, by, requestId, status, code } of entries) {
         if (kind === 'write' && (status === 0 || code === UNKNOWN)) {
-          repeated.push(await send(kind, customer, requestId));
+          repeated.push(await sendWrite(customer, by, requestId));
         }
       }
       const logged = new Map<string, number>();

@@ -4,6 +4,7 @@ import { deadlock, lockedCustomer, usedUpPool } from '../faults/contention.js';
 import { killedMigrator } from '../faults/migrators.js';
 import { silentNetwork, slowNetwork } from '../faults/network.js';
 import { lostStandby, readOnlyPrimary } from '../faults/primary.js';
+import { oldReplica } from '../faults/replica.js';
 import { fullDisk, noConnectionLeft } from '../faults/room.js';
 import { APART, alone, type Group, type LoneScenario, openSetting, type Setting, together } from '../faults/setting.js';
 import { prepareLag, standstill } from '../faults/standstill.js';
@@ -29,7 +30,7 @@ const GROUPS: readonly Group[] = [
   { scenarios: [lostStandby], sessions: () => ({ ...APART, synchronous_commit: 'on' }) },
   { scenarios: [usedUpPool], sessions: () => ({ ...APART, lock_timeout: '2200ms', statement_timeout: '2400ms' }) },
 ];
-const ALONE: readonly LoneScenario[] = [killedMigrator, fullDisk, noConnectionLeft];
+const ALONE: readonly LoneScenario[] = [killedMigrator, fullDisk, noConnectionLeft, oldReplica];
 /** They wait more than they work. The long form runs them one by one, so that none disturbs another. */
 const AT_ONCE = { short: 3, long: 1 };
 
@@ -50,6 +51,14 @@ const UNGUARDED = [
   { file: 'db/connections.js', line: 'if (refused && (', by: 'if (refused && false && (' },
   { file: 'db/connections.js', line: 'setTimeout(turns.give, TRIAL_EVERY_MS).unref()', by: 'turns.give()' },
   { file: 'errors/from-postgres.js', line: "'53100', ", by: '' },
+  {
+    file: 'app.js',
+    line: 'const { config, db, now, lists = listsOf(deps.db) } = deps;',
+    by: `const { config, now, lists = listsOf(deps.db) } = deps;
+      const fromLists = (partnerId, work) => lists.begin().read(partnerId, work);
+      const db = deps.lists ? { ...deps.db, read: fromLists, lookUp: fromLists } : deps.db;`,
+  },
+  { file: 'db/replica.js', line: 'ageOf(moment) <= maxLagSeconds * 1000', by: 'true' },
 ];
 
 async function measure(setting: Setting): Promise<Figures> {
