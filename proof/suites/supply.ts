@@ -60,19 +60,25 @@ async function proveSecrets(proof: Proof, guarded: boolean): Promise<Figure> {
   await insertEligibility(database, 1);
   const key = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'der' });
   const settings = { SECRET_KEY: randomBytes(32).toString('base64'), CHECKPOINT_KEY: key.toString('base64') };
+  const replica = new URL(database.appUrl);
+  replica.password = randomBytes(18).toString('base64url');
   const service = await startSettledService({
     workDir,
     databaseUrl: database.appUrl,
     token,
     environment: {
       ...settings,
+      READ_REPLICA_URL: replica.href,
       CHECKPOINT_DIR: join(workDir, 'supply-checkpoints'),
       LOG_LEVEL: 'debug',
       WEBHOOK_ALLOW_PRIVATE_TARGETS: 'true',
     },
     ...(!guarded && { cli: (await copyBuild(join(workDir, 'supply-logging'), [LOGS_THE_TOKEN])).cli }),
   });
-  const { secrets, bytes, found } = await plantAndSearch(workDir, service, database, { token, settings });
+  const { secrets, bytes, found } = await plantAndSearch(workDir, service, database, {
+    token,
+    settings: { ...settings, 'password of READ_REPLICA_URL': replica.password },
+  });
   await service.stop();
   await database.drop();
   if (guarded) for (const one of found) proof.print(one);
