@@ -103,8 +103,8 @@ t.test(
     }
     lines.length = 0;
     const held = service.sql(
-      'select pg_sleep(0.4) from (select from customers where customer_id = $1 for update) as locked',
-      [customer.customerId],
+      'select pg_sleep(0.4) from (select from customers where partner_id = $1 and customer_id = $2 for update) as locked',
+      [CONTOSO, customer.customerId],
     );
     await new Promise((resolve) => setTimeout(resolve, 100));
     const put = `PUT ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tokens.admin}\r\n`;

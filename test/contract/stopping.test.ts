@@ -1,5 +1,5 @@
 import t from 'tap';
-import { startService } from '../helpers/service.js';
+import { CONTOSO, startService } from '../helpers/service.js';
 import { exchange } from './wire.js';
 
 t.test('a service that stops answers what has begun, and what comes meanwhile on the same connection', async (t) => {
@@ -8,8 +8,8 @@ t.test('a service that stops answers what has begun, and what comes meanwhile on
   const head = `Host: x\r\nAuthorization: Bearer ${own.tokens.admin}\r\n`;
   const put = `PUT /v1/customers/${id}/purchasepermissions/AzureReservedInstances HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 15\r\n\r\n`;
   const lock = own.sql(
-    'select pg_sleep(0.6) from (select from customers where customer_id = $1 for update) as locked',
-    [id],
+    'select pg_sleep(0.6) from (select from customers where partner_id = $1 and customer_id = $2 for update) as locked',
+    [CONTOSO, id],
   );
   const idle = exchange(own.url, 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n', { quietMilliseconds: 3000 });
   await new Promise((resolve) => setTimeout(resolve, 100));

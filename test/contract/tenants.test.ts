@@ -6,7 +6,7 @@ import { callersOf, createTenantCheck, listOperations, makeWorlds, type Send } f
 import { ENTRIES } from './tenant-operations.js';
 import { absentIds, compose, differenceOf, unusedEntries } from './tenant-requests.js';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 const operations = await listOperations();
 const service = await startService(t, { sandbox: 'true', webhookAllowPrivateTargets: 'true' });
 const worlds = await makeWorlds(service);

@@ -9,6 +9,7 @@ import { batchByKey } from '../../src/db/batch-by-key.js';
 import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { classifyFailure, violatedConstraint } from '../../src/errors/from-postgres.js';
+import { holdRow } from '../helpers/locks.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
 
@@ -184,7 +185,7 @@ t.test('who wants a customer that somebody holds leaves half of the connections 
   const [{ customerId: held }, { customerId: free }] = [await service.newCustomer(), await service.newCustomer()];
   const session = await admin.connect();
   await session.query('begin');
-  await session.query('select from customers where customer_id = $1 for update', [held]);
+  await holdRow(session, held);
   const rename = (customerId: string) =>
     few.write(CONTOSO, async (tx) => (await lockCustomer(tx, CONTOSO, customerId)).customer?.customer_id);
   const wanting = Array.from({ length: 8 }, () => rename(held));

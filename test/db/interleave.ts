@@ -29,7 +29,7 @@ export async function makeCustomers({ newCustomer }: Pick<Service, 'newCustomer'
 
 /**
  * Transactions of two partners in turn, as the service makes them, from more clients than there are server connections.
- * None has a condition on the partner: what it is bound to is all that keeps them apart.
+ * None that is looked at has a condition on the partner: what it is bound to is all that keeps them apart.
  * @param connect the service's own
  * @param url the database through the pooler
  */
@@ -74,7 +74,8 @@ export async function interleave(
     (partnerId) =>
       db
         .write(partnerId, async (tx) => {
-          await tx.selectFrom('customers').select('partner_id').forUpdate().modifyEnd(onPurpose).execute();
+          const own = tx.selectFrom('customers').select('partner_id').where('partner_id', '=', partnerId);
+          await own.forUpdate().modifyEnd(onPurpose).execute();
           throw new Error('on purpose');
         })
         .catch((error: Error) => {

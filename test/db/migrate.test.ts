@@ -4,6 +4,7 @@ import pg from 'pg';
 import t, { type Test } from 'tap';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js';
+import { CONTOSO } from '../helpers/service.js';
 
 t.setTimeout(60_000);
 
@@ -173,7 +174,10 @@ t.test('switches that are under way one after the other let a migration through'
   const writing = Array.from({ length: 4 }, async () => {
     const writer = await open(t, database.superuserUrl);
     while (!over) {
-      await writer.query('begin; select from customers for update; update purchase_permissions set version = version');
+      await writer.query(
+        `begin; select from customers where partner_id = '${CONTOSO}' for update;
+         update purchase_permissions set version = version`,
+      );
       await setTimeout(20);
       await writer.query('update customers set version = version; commit').catch(() => writer.query('rollback'));
     }

@@ -7,6 +7,7 @@ import type { CommitWith, Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { shareWrites } from '../../src/db/sharing/share-writes.js';
 import { DatabaseUnavailable } from '../../src/errors/from-postgres.js';
+import { holdRow } from '../helpers/locks.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
 
@@ -138,7 +139,7 @@ t.test('a customer that is locked elsewhere keeps its own writer waiting and no 
   const client = await admin.connect();
   t.teardown(() => client.release());
   await client.query('begin');
-  await client.query('select from customers where customer_id = $1 for update', [customers[4]]);
+  await holdRow(client, customers[4] ?? '');
   let waits = true;
   const runs = customers.map(() => 0);
   const works = customers.map((customerId, index) =>

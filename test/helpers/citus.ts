@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { whileInUse } from './while-in-use.js';
 
 /** Few, so that a database is made in seconds; more than one worker can hold, so that partners are apart. */
 const SHARDS = 4;
@@ -25,12 +26,19 @@ export async function createOnCluster(coordinator: string, name: string, owner: 
   });
 }
 
-/** Removes it from every node, with the connections that the nodes keep among themselves. */
+/** Removes it from every node: from the coordinator once nobody uses it, then with the connections that nodes have kept. */
 export async function dropOnCluster(coordinator: string, name: string): Promise<void> {
   const workers = await listWorkers(coordinator);
-  for (const node of [coordinator, ...workers.map((worker) => urlOn(coordinator, worker))]) {
-    await on(node, (client) => client.query(`drop database ${name} with (force)`));
+  await on(coordinator, (client) => whileInUse(() => client.query(`drop database ${name}`)));
+  for (const worker of workers) {
+    await on(urlOn(coordinator, worker), (client) => client.query(`drop database ${name} with (force)`));
   }
+}
+
+/** URLs of the servers that hold the database's rows. */
+export async function storesOf(database: string): Promise<string[]> {
+  if (citusUrl === undefined) return [database];
+  return (await listWorkers(database)).map((worker) => urlOn(database, worker));
 }
 
 async function listWorkers(coordinator: string): Promise<Node[]> {

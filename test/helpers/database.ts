@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
 import { checkStatements } from '../scale/check-statements.js';
 import { recordStatements } from '../scale/statements.js';
 import { citusUrl, createOnCluster, dropOnCluster } from './citus.js';
 import { clusterUrl } from './cluster.js';
+import { whileInUse } from './while-in-use.js';
 
 export interface TestDatabase {
   /** As `cp_app_test`: the grants of the service, row-level security applies. */
@@ -139,20 +139,5 @@ async function asSuperuser<T>(server: string, work: (client: pg.Client) => Promi
     return await work(client);
   } finally {
     await client.end();
-  }
-}
-
-/**
- * A backend lives some milliseconds longer than its client's `end`. Not `drop … with (force)`: it ends such a client
- * with an error that nobody handles any more.
- */
-async function whileInUse(work: () => Promise<unknown>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; ; await setTimeout(25)) {
-    try {
-      await work();
-      return;
-    } catch (error) {
-      if ((error as { code?: string }).code !== '55006' || Date.now() > deadline) throw error;
-    }
   }
 }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Test } from 'tap';
+import { holdRow, WAITING_FOR } from './locks.js';
 import type { Service } from './service.js';
 
 /**
@@ -21,7 +22,7 @@ export async function askBehindLock<T>(
   t.teardown(() => holder.end());
   await holder.query('begin');
   const [row] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
-  await holder.query('select 1 from customers where customer_id = $1 for update', [customerId]);
+  await holdRow(holder, customerId);
   for (const statement of change) await holder.query(statement, [customerId]);
   let answered = false;
   const asked = ask().finally(() => {
@@ -30,7 +31,7 @@ export async function askBehindLock<T>(
   asked.catch(() => {});
   let waits = false;
   while (!waits && !answered) {
-    const waiting = await sql('select 1 from pg_stat_activity where $1::int = any (pg_blocking_pids(pid))', [row?.pid]);
+    const waiting = await sql(WAITING_FOR, [row?.pid]);
     waits = waiting.length > 0;
   }
   t.ok(waits, 'it waits for whoever holds the customer');

@@ -32,8 +32,8 @@ export async function keepRows(
   await client.query(
     ['create schema kept', ...kept.map((name) => `create table kept.${name} as table ${name}`)].join(';'),
   );
-  // Without it every foreign key would be looked at for every row.
-  await client.query('set session_replication_role = replica');
+  // So that SET LOCAL reaches the workers of a cluster; nobody else knows the setting.
+  await client.query("set citus.propagate_set_commands = 'local'");
   const text = kept
     .filter((name) => !except.includes(name))
     .map(
@@ -53,7 +53,10 @@ export async function keepRows(
       if (changed.length === 0) return [];
       const names = new Set([...changed.map((key) => key.split(' ')[1]), ...except]);
       const steps = [...names].map((name) => `delete from ${name}; insert into ${name} select * from kept.${name}`);
-      await client.query(`begin; ${steps.join(';')}; commit`);
+      await client.query('begin');
+      // Without it every foreign key would be looked at for every row.
+      await client.query('set local session_replication_role = replica');
+      await client.query(`${steps.join(';')}; commit`);
       return changed;
     },
     async values(condition) {

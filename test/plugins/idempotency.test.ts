@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import t from 'tap';
 import { openProxy } from '../../harness/proxy.js';
+import { holdRow } from '../helpers/locks.js';
 import { startService } from '../helpers/service.js';
 
 const service = await startService(t);
@@ -77,7 +78,7 @@ t.test('while the first still runs the repetition is 409 with Retry-After', asyn
   const holder = new pg.Client({ connectionString: service.urls.superuser });
   await holder.connect();
   await holder.query('begin');
-  await holder.query('select from customers where customer_id = $1 for update', [customerId]);
+  await holdRow(holder, customerId);
   const first = put(customerId, id);
   await new Promise((resolve) => setTimeout(resolve, 100));
   const second = await put(customerId, id);
@@ -141,7 +142,7 @@ t.test('writes that wait for one customer leave connections to the others', asyn
   const holder = new pg.Client({ connectionString: narrow.urls.superuser });
   await holder.connect();
   await holder.query('begin');
-  await holder.query('select from customers where customer_id = $1 for update', [held.customerId]);
+  await holdRow(holder, held.customerId);
   let answered = 0;
   const waiting = Array.from({ length: 4 }, async () => {
     const answer = await switchOn(held.customerId);

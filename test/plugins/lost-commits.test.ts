@@ -3,7 +3,10 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
 import { openProxy } from '../../harness/proxy.js';
+import { storesOf } from '../helpers/citus.js';
+import { WAITING } from '../helpers/locks.js';
 import { startService } from '../helpers/service.js';
+import { changeTriggers } from '../helpers/triggers.js';
 
 const { hostname: host, port } = new URL((await startService(t)).urls.app);
 const database = { host, port: Number(port) };
@@ -19,28 +22,34 @@ const logged = async (customerId: string) =>
   (await sql('select from activity_log where customer_id = $1', [customerId])).length;
 
 /** A COMMIT that writes a stored reply takes as long as somebody holds the gate. */
-await sql(`
+await changeTriggers(service.urls.superuser, [
+  `
   create function wait_at_gate() returns trigger language plpgsql as $$
   begin
     perform set_config('lock_timeout', '0', true);
     perform pg_advisory_xact_lock(7);
     return null;
-  end $$`);
-await sql(`create constraint trigger gate after insert on request_ledger deferrable initially deferred
-  for each row execute function wait_at_gate()`);
+  end $$`,
+  `create constraint trigger gate after insert on request_ledger deferrable initially deferred
+  for each row execute function wait_at_gate()`,
+]);
 
 async function closeGate(): Promise<{ open(): Promise<void> }> {
-  const holder = new pg.Client({ connectionString: service.urls.superuser });
-  await holder.connect();
-  await holder.query('select pg_advisory_lock(7)');
-  return { open: () => holder.end() };
+  const holders = (await storesOf(service.urls.superuser)).map((url) => new pg.Client(url));
+  for (const holder of holders) {
+    await holder.connect();
+    await holder.query('select pg_advisory_lock(7)');
+  }
+  return {
+    async open() {
+      for (const holder of holders) await holder.end();
+    },
+  };
 }
 
 /** Until the COMMIT waits at the gate, and behind it the second attempt for the customer. */
 async function untilSecondAttemptWaits(): Promise<void> {
-  const waiting = `select from pg_locks l join pg_stat_activity a using (pid)
-    where not l.granted and a.datname = current_database()`;
-  while ((await sql(waiting)).length < 2) await setTimeout(5);
+  while ((await sql(WAITING)).length < 2) await setTimeout(5);
 }
 
 t.test(

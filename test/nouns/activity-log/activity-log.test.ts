@@ -13,6 +13,7 @@ import {
   type LogSpan,
   sliceEndQuery,
 } from '../../../src/nouns/activity-log/queries.js';
+import { citusUrl } from '../../helpers/citus.js';
 import { CONTOSO, FABRIKAM, startService } from '../../helpers/service.js';
 import { generateLog } from './generated-log.js';
 
@@ -347,7 +348,10 @@ t.test('what time or customer select is read by index and in order, under generi
   await client.connect();
   t.teardown(() => client.end());
   t.match((await client.query('show plan_cache_mode')).rows, [{ plan_cache_mode: 'force_generic_plan' }]);
-  await client.query(`begin read only; set local app.partner_id = '${CONTOSO}'`);
+  await client.query('begin read only');
+  await client.query(`set local app.partner_id = '${CONTOSO}'`);
+  // Workers plan for the few rows that there are.
+  if (citusUrl !== undefined) await client.query('set local enable_sort = off');
   for (const [index, queries] of Object.entries(plans)) {
     for (const [n, compile] of queries.entries()) {
       const { sql, parameters } = await service.db.read(CONTOSO, async (db) => compile(db));

@@ -83,8 +83,8 @@ t.test('an intact log is verified, of all partners, one partner, or one customer
 t.test('an edit is found at the entry it was made in', async (t) => {
   const edits = [
     "user_principal_name = 'somebody@else.example'",
-    "occurred_on = occurred_on - interval '1 hour'",
-    "occurred_on = occurred_on + interval '1 microsecond'",
+    "occurred_on = (occurred_on at time zone 'UTC' - interval '1 hour') at time zone 'UTC'",
+    "occurred_on = (occurred_on at time zone 'UTC' + interval '1 microsecond') at time zone 'UTC'",
     "occurred_on = 'infinity'",
     "old_value = ''",
     "evidence = '{}'",
@@ -142,7 +142,7 @@ t.test('inserted and swapped entries are found', async (t) => {
       `update activity_log f set occurred_on = l.occurred_on, action = l.action, operation_type = l.operation_type,
          request_id = l.request_id, correlation_id = l.correlation_id, old_value = l.old_value, new_value = l.new_value,
          customized_data = l.customized_data, evidence = l.evidence, previous_hash = l.hash, hash = $2
-       from activity_log l where f.customer_id = $1 and f.seq = 5 and l.customer_id = $1 and l.seq = 4`,
+       from activity_log l where f.customer_id = $1 and f.seq = 5 and l.customer_id = $1 and l.seq = 4 and l.partner_id = f.partner_id`,
       [id, entryHash(row, last.hash)],
     );
   };
@@ -268,7 +268,7 @@ t.test("the service's own login can read and append, and nothing else", async (t
     'drop index activity_log_by_time',
     'set local row_security = off; select from activity_log',
     'set local session_replication_role = replica',
-    `select * from activity_log where customer_id = '${customerId}' for update`,
+    `select * from activity_log where partner_id = '${CONTOSO}' and customer_id = '${customerId}' for update`,
     `insert into activity_log select * from activity_log where customer_id = '${customerId}'
        on conflict (partner_id, customer_id, seq) do update set action = 'x'`,
   ];

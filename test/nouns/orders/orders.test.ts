@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
+import { WAITING } from '../../helpers/locks.js';
 import { ADMIN_AGENTS, CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
 import { addAzureGlobal, addSubscription, logOf } from '../subscriptions/insert.js';
 import { acceptAgreement, GLOBAL, newBuyer, newItem, newReserver, PLAN, register } from './buy.js';
@@ -159,10 +160,7 @@ t.test('ten orders at once leave exactly one plan', async (t) => {
   await gate.query('begin; lock table subscriptions in exclusive mode');
   const sent = Array.from({ length: 10 }, () => order(customer, line()));
   for (let waiting = 0; waiting < 3; await setTimeout(5)) {
-    const [row] = await sql(
-      `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    waiting = row?.n ?? 0;
+    waiting = (await sql(WAITING)).length;
   }
   await gate.query('commit');
   await gate.end();

@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Tx } from '../../../src/db/connect.js';
 import { findPrice } from '../../../src/nouns/prices/find-price.js';
 import { replacePriceBook } from '../../../src/nouns/prices/price-book.js';
+import { WAITING } from '../../helpers/locks.js';
 import { CONTOSO, FABRIKAM, startService } from '../../helpers/service.js';
 
 const { db, request, tokens, newCustomer, newPrice, sql } = await startService(t);
@@ -163,9 +164,7 @@ t.test('of two that replace the same version at once, one is told that it change
   const act = { partnerId: CONTOSO, actor, requestId: randomUUID(), correlationId: randomUUID() };
   const body = { currencyCode: 'EUR', entries: [] };
   const replace = (tx: Tx) => replacePriceBook(tx, act, body, `"${version}"`, new Date());
-  const waiting = async () =>
-    (await sql(`select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`))
-      .length > 0;
+  const waiting = async () => (await sql(WAITING)).length > 0;
   let second: Promise<unknown> = Promise.resolve();
   await db.write(CONTOSO, async (tx) => {
     await replace(tx);

@@ -5,6 +5,7 @@ import { lockCustomer } from '../../../src/db/customer-lock.js';
 import { importFiles } from '../../../src/import/import-files.js';
 import { reevaluate, switchPermissions } from '../../../src/nouns/purchase-permissions/service.js';
 import type { Act } from '../../../src/plugins/idempotency/plugin.js';
+import { untilServed, WAITING } from '../../helpers/locks.js';
 import { CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
 import { source } from '../../import/exports.js';
 
@@ -126,8 +127,7 @@ t.test(
       }).finally(() => {
         done = true;
       });
-      const waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-      while (!done && (await service.sql(waiting)).length === 0);
+      while (!done && (await service.sql(WAITING)).length === 0);
     });
     t.match(await imported, { refused: 0 });
     t.match(
@@ -150,7 +150,7 @@ t.test('the log of every customer is gapless and ends where its head says', asyn
 
 t.test('a hundred simultaneous switches of one customer change and log once', async (t) => {
   const { customerId } = await service.newCustomer();
-  await Promise.all(Array.from({ length: 100 }, () => switchOn(customerId)));
+  await Promise.all(Array.from({ length: 100 }, () => untilServed(() => switchOn(customerId))));
   const [row] = await service.sql('select count(*)::int as entries from activity_log where customer_id = $1', [
     customerId,
   ]);

@@ -15,6 +15,7 @@ import { makeQuote } from '../../../src/nouns/purchases/quotes.js';
 import { insertReservation, makeReservation, SHARED } from '../../../src/nouns/reservations/create.js';
 import type { Caller } from '../../../src/plugins/authentication.js';
 import type { Act } from '../../../src/plugins/idempotency/plugin.js';
+import { untilServed } from '../../helpers/locks.js';
 import { CONTOSO, type MadeCustomer, startService } from '../../helpers/service.js';
 
 const service = await startService(t, { poolMax: '8' });
@@ -248,7 +249,7 @@ for (const cap of ['capPerMonth', 'capOutstanding'] as const) {
     await flip(made.customerId, true);
     await setCap(made.customerId, { currencyCode: 'USD', [cap]: '6000.00' });
     const inputs = await Promise.all(Array.from({ length: 50 }, () => buyerWithQuote(made)));
-    const bought = (await Promise.all(inputs.map(buy))).filter(Boolean);
+    const bought = (await Promise.all(inputs.map((input) => untilServed(() => buy(input))))).filter(Boolean);
     t.equal(bought.length, 10);
     const [row] = await service.sql(
       'select count(*)::int as orders, sum(total_minor)::int as total from orders where customer_id = $1',

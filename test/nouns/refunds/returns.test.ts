@@ -176,9 +176,11 @@ t.test(
     const used = await buy(service, made, { daysAgo: 10, unitMinor: 365_000 });
     const promised = await calculate(service, used);
     const { sessionId } = promised.body.properties;
-    await sql(`update refund_sessions set created_on = created_on - interval '3 days' where session_id = $1`, [
-      sessionId,
-    ]);
+    await sql(
+      `update refund_sessions set created_on = (created_on at time zone 'UTC' - interval '3 days') at time zone 'UTC'
+       where session_id = $1`,
+      [sessionId],
+    );
     t.equal((await giveBack(service, used, sessionId)).status, 200);
     const [refund] = await sql('select refund_minor from refunds where refund_id = $1', [sessionId]);
     t.ok(

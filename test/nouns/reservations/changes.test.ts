@@ -284,16 +284,17 @@ t.test('only reservations that are alike are merged, each once', async (t) => {
     ["instance_flexibility = 'Off'", /instanceFlexibility/],
     ["sku_name = 'Standard_B1s'", /sku/],
     ["location = 'eastus'", /location/],
-    ["expires_on = expires_on + interval '1 day'", /expiryDateTime/],
+    ["expires_on = (expires_on at time zone 'UTC' + interval '1 day') at time zone 'UTC'", /expiryDateTime/],
     ['renew = true', /renew/],
   ] as const) {
     await service.sql(`update reservations set ${column} where reservation_id = $1`, [idOf(c)]);
     t.match(await merge([a, c]), { status: 400, body: { error: { message: name } } });
     await service.sql(
-      `update reservations set (sku_name, location, expires_on, renew, instance_flexibility, applied_scope_type, applied_scope) =
-         (select sku_name, location, expires_on, renew, instance_flexibility, applied_scope_type, applied_scope
-          from reservations where reservation_id = $2)
-       where reservation_id = $1`,
+      `update reservations r set sku_name = o.sku_name, location = o.location, expires_on = o.expires_on, renew = o.renew,
+         instance_flexibility = o.instance_flexibility, applied_scope_type = o.applied_scope_type,
+         applied_scope = o.applied_scope
+       from reservations o
+       where r.partner_id = o.partner_id and r.reservation_id = $1 and o.reservation_id = $2`,
       [idOf(c), idOf(a)],
     );
   }

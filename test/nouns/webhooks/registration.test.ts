@@ -6,6 +6,7 @@ import { EVENT_NAMES } from '../../../src/nouns/webhooks/event-names.js';
 import { createValidationEvent } from '../../../src/nouns/webhooks/service.js';
 import { checkTarget } from '../../../src/nouns/webhooks/target.js';
 import { expectDocumented } from '../../contract/wire.js';
+import { WAITING } from '../../helpers/locks.js';
 import { CONTOSO, FABRIKAM, startService } from '../../helpers/service.js';
 
 const lines: Record<string, unknown>[] = [];
@@ -211,8 +212,7 @@ t.test('validation events: registered for, two a minute and partner, told what b
   });
   const third = request('POST', path, { body: 'null' });
   const waits = async () => {
-    const lock = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    while ((await sql(lock)).length === 0);
+    while ((await sql(WAITING)).length === 0);
   };
   await Promise.race([third, waits()]);
   release();
@@ -224,7 +224,9 @@ t.test('validation events: registered for, two a minute and partner, told what b
   t.match(limited.body, { statusCode: 429, message: `Rate limit is exceeded. Try again in ${seconds} seconds.` });
   await request('POST', REGISTRATION, { token: tokens.fabrikamAdmin, body });
   t.equal((await request('POST', path, { token: tokens.fabrikamAdmin })).status, 200, 'another partner is not limited');
-  await sql(`update webhook_events set occurred_on = occurred_on - interval '1 minute'`);
+  await sql(
+    `update webhook_events set occurred_on = (occurred_on at time zone 'UTC' - interval '1 minute') at time zone 'UTC'`,
+  );
   t.equal((await request('POST', path, { body: {} })).status, 200, 'nor the same one a minute later');
 
   t.equal((await request('GET', `${path}/nothing`)).status, 400);
