@@ -29,8 +29,8 @@ export interface Proxy {
 /** Time for PostgreSQL to have committed, before the connection that asked for it breaks. */
 const COMMIT_MS = 60;
 /** As src/db/connect.ts sends them: simple queries (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
-const BEGIN_TO_WRITE = 'begin; ';
-const BEGIN_TO_READ = 'begin read only; ';
+const BEGIN_TO_WRITE = ['begin; ', 'begin\0'];
+const BEGIN_TO_READ = 'begin read only';
 const COMMIT = 'Q\0\0\0\x0bcommit\0';
 
 export async function openProxy(first: { host: string; port: number }): Promise<Proxy> {
@@ -68,7 +68,7 @@ export async function openProxy(first: { host: string; port: number }): Promise<
     }
     pump(client, upstream, (bytes) => {
       if (bytes.includes(BEGIN_TO_READ)) writes = false;
-      else if (bytes.includes(BEGIN_TO_WRITE)) writes = true;
+      else if (BEGIN_TO_WRITE.some((begin) => bytes.includes(begin))) writes = true;
       if (toSwallow > 0 && writes && !cut && bytes.includes(COMMIT)) {
         toSwallow--;
         swallowed++;

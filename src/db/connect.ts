@@ -84,17 +84,29 @@ export interface DatabaseHandle {
 /** @param last names what is to be issued just before COMMIT, at the end of the turn; when it throws nothing is committed */
 type TransactionWork<T> = (tx: Tx, commitWith: CommitWith, last: (issue: () => void) => void) => Promise<T>;
 
+type Mode = 'begin' | 'begin read only';
+
 const MAX_ATTEMPTS = 3;
 /** What Citus answers to a statement that it cannot route to one shard. */
 const FEATURE_NOT_SUPPORTED = '0A000';
 /** A server that was the primary and is none any more. */
 const READ_ONLY = '25006';
+/** BEGIN in a transaction, of which the server warns. */
+const ALREADY_BEGUN = '25001';
 
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 /** Connects lazily: the pool opens its first connection at the first transaction. */
 export function connect(options: ConnectOptions): DatabaseHandle {
-  const connections = openConnections({ ...options, waitMilliseconds: options.waitMilliseconds ?? 1000 });
+  /** Citus hands the whole text that SET LOCAL stands in on to its workers, and they would begin twice. */
+  let bindsApart = false;
+  const connections = openConnections({
+    ...options,
+    waitMilliseconds: options.waitMilliseconds ?? 1000,
+    onNotice: (code) => {
+      bindsApart ||= code === ALREADY_BEGUN;
+    },
+  });
   // Whoever holds a customer leaves half of the connections to the others.
   const lockPlaces = openLockPlaces(Math.max(1, Math.floor(options.poolMax / 2)));
 
@@ -121,12 +133,18 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     }
   }
 
-  const attempt = <T>(begin: string, work: TransactionWork<T>, admit?: Admit): Promise<T> =>
+  function begin(client: pg.PoolClient, mode: Mode, binding: string): Promise<unknown> {
+    const texts = bindsApart ? [mode, binding] : [`${mode}; ${binding}`];
+    const began = Promise.all(texts.map((text) => client.query(text)));
+    began.catch(() => {});
+    return began;
+  }
+
+  const attempt = <T>(mode: Mode, binding: string, work: TransactionWork<T>, admit?: Admit): Promise<T> =>
     withClient(async (client, onBroken) => {
       beginStatements(client, admit);
       sendTogether(client);
-      const began = client.query(begin);
-      began.catch(() => {});
+      const began = begin(client, mode, binding);
       const deferred: Promise<unknown>[] = [];
       const last: (() => void)[] = [];
       let result: T;
@@ -177,12 +195,11 @@ export function connect(options: ConnectOptions): DatabaseHandle {
     });
 
   /** Reads in one flight: COMMIT leaves with the statements, so `work` has to issue them all in this turn. */
-  const attemptLookUp = <T>(begin: string, work: (db: Reading) => Promise<T>): Promise<T> =>
+  const attemptLookUp = <T>(binding: string, work: (db: Reading) => Promise<T>): Promise<T> =>
     withClient(async (client, onBroken) => {
       beginStatements(client);
       sendTogether(client);
-      const began = client.query(begin);
-      began.catch(() => {});
+      const began = begin(client, 'begin read only', binding);
       const ended = new Promise<void>((resolve, reject) => {
         sendTogether(client, () => {
           endStatements(client);
@@ -222,23 +239,22 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   };
 
   const read: DatabaseHandle['read'] = (partnerId, work) =>
-    withRetry(() => attempt(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work));
+    withRetry(() => attempt('begin read only', setLocal('app.partner_id', partnerId), work));
 
   function attemptWrite<T>(partnerId: string, work: TransactionWork<T>, admit?: Admit): Promise<T> {
     connections.checkWrites();
-    return attempt(`begin; ${setLocal('app.partner_id', partnerId)}`, work, admit);
+    return attempt('begin', setLocal('app.partner_id', partnerId), work, admit);
   }
 
   const write = <T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>, first?: number) =>
     lockPlaces.run((admit) => withRetry(() => attemptWrite(partnerId, work, admit), first));
 
   const watch: DatabaseHandle['watch'] = (work) =>
-    withRetry(() => attempt("begin read only; set local app.watch = 'on'", work));
+    withRetry(() => attempt('begin read only', "set local app.watch = 'on'", work));
 
   return {
     read,
-    lookUp: (partnerId, work) =>
-      withRetry(() => attemptLookUp(`begin read only; ${setLocal('app.partner_id', partnerId)}`, work)),
+    lookUp: (partnerId, work) => withRetry(() => attemptLookUp(setLocal('app.partner_id', partnerId), work)),
     write: (partnerId, work) => write(partnerId, work),
     writeTogether: shareWrites({
       alone: (partnerId, work, attempts) => write(partnerId, work, attempts + 1),
@@ -248,7 +264,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       isUnsupported: (error) => error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED,
     }),
     readTenant: (tenantId, work) =>
-      withRetry(() => attempt(`begin read only; ${setLocal('app.tenant_id', tenantId)}`, work)),
+      withRetry(() => attempt('begin read only', setLocal('app.tenant_id', tenantId), work)),
     listPartnerIds: () =>
       watch(async (db) => {
         const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();

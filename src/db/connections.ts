@@ -14,6 +14,8 @@ export interface ConnectionsOptions {
   /** After what time without a byte from the server a connection in use is given up. Absent: never. */
   silenceMilliseconds?: number | undefined;
   onIdleError: (error: Error) => void;
+  /** With the SQLSTATE of a notice or warning. */
+  onNotice: (code: string | undefined) => void;
 }
 
 export interface Connections {
@@ -57,6 +59,7 @@ export function openConnections(options: ConnectionsOptions): Connections {
     client.on('error', () => {});
     generationOf.set(client, generation);
     keepWarnings(client);
+    client.on('notice', ({ code }) => options.onNotice(code));
   });
   const isOld = (client: pg.PoolClient) => generationOf.get(client) !== generation;
 

@@ -6,9 +6,10 @@ import pg from 'pg';
 import t from 'tap';
 import { openProxy } from '../../harness/proxy.js';
 import { batchByKey } from '../../src/db/batch-by-key.js';
-import { CommitOutcomeUnknown, connect, type Tx } from '../../src/db/connect.js';
+import { CommitOutcomeUnknown, connect, type Reading, type Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { classifyFailure, violatedConstraint } from '../../src/errors/from-postgres.js';
+import { citusUrl } from '../helpers/citus.js';
 import { holdRow } from '../helpers/locks.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
 import { onPurpose } from '../scale/statements.js';
@@ -63,6 +64,37 @@ t.test('a transaction sees and changes the rows of its partner alone, also witho
     db.read("x'; select 1; --", async () => undefined),
     /UUID/,
   );
+});
+
+t.test('a transaction begins without a warning, but for the first on a cluster', async (t) => {
+  const codes: unknown[] = [];
+  const { connect: start } = pg.Client.prototype;
+  t.teardown(() => {
+    pg.Client.prototype.connect = start;
+  });
+  pg.Client.prototype.connect = function (this: pg.Client, ...given: unknown[]) {
+    this.on('notice', ({ code }) => codes.push(code));
+    return Reflect.apply(start, this, given);
+  } as typeof start;
+  const own = open(service.urls.app, 1);
+  const { customerId } = await service.newCustomer();
+  const everyKind = async () => {
+    const read = (reading: Reading) =>
+      reading.selectFrom('customers').select('version').where('partner_id', '=', CONTOSO).execute();
+    await own.read(CONTOSO, read);
+    await own.lookUp(CONTOSO, read);
+    await own.write(CONTOSO, (tx) => lockCustomer(tx, CONTOSO, customerId));
+    await own.readTenant(customerId, (reading) =>
+      reading.selectFrom('customers').select('partner_id').where('customer_id', '=', customerId).execute(),
+    );
+    await own.listPartnerIds();
+  };
+  await everyKind();
+  const first = codes.splice(0);
+  t.same(first, citusUrl === undefined ? [] : ['25001']);
+  await everyKind();
+  t.same(codes, []);
+  await own.close();
 });
 
 t.test('every table is under forced row-level security with a policy for reading and writing', async (t) => {

@@ -8,7 +8,8 @@ export interface Recorded {
   bound: string | undefined;
 }
 
-const CONTROL = /^(begin|commit|rollback)\b/;
+/** On Citus the partner is bound in a message of its own. */
+const CONTROL = /^(begin|commit|rollback|set local app\.)\b/;
 
 /**
  * Notes what the pools of this process send, in whatever order.
