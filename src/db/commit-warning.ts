@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type pg from 'pg';
 
 const warnings = new WeakMap<pg.ClientBase, Error>();
@@ -7,11 +8,11 @@ export function keepWarnings(client: pg.ClientBase): void {
   client.on('notice', ({ code, message }) => {
     if (code === '01000') warnings.set(client, new Error(message));
   });
-}
-
-/** To be called when COMMIT is sent: of earlier statements no warning counts. */
-export function forgetWarnings(client: pg.ClientBase): void {
-  warnings.delete(client);
+  // Of other statements no warning counts, also of those that leave together with COMMIT.
+  const { connection } = client as unknown as { connection: EventEmitter };
+  connection.on('commandComplete', ({ text }: { text: string }) => {
+    if (text !== 'COMMIT') warnings.delete(client);
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import pg from 'pg';
 import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
-import { forgetWarnings, warningOf } from './commit-warning.js';
+import { warningOf } from './commit-warning.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
 import { openConnections } from './connections.js';
 import { sendTogether } from './flight.js';
@@ -165,7 +165,6 @@ export function connect(options: ConnectOptions): DatabaseHandle {
             try {
               for (const issue of last) issue();
               endStatements(client);
-              forgetWarnings(client);
               const commit = client.query('commit');
               commit.catch(() => {});
               resolve([commit]);

@@ -177,6 +177,16 @@ t.test('a primary that became read-only is left for the server that took its add
   await db.close();
 });
 
+t.test('a statement that the server warns of is not its COMMIT, though both leave together', async (t) => {
+  const db = open();
+  await t.resolves(
+    db.write(PARTNER, async (tx, commitWith) => {
+      commitWith(sql`do $$ begin raise warning 'of no weight'; end $$ ${onPurpose}`.execute(tx));
+    }),
+  );
+  await db.close();
+});
+
 // Citus keeps to itself what its workers warn of at COMMIT.
 const unwarned = citusUrl !== undefined;
 t.test('a commit that the server warns of is not taken for done', { skip: unwarned }, async (t) => {
