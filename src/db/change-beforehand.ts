@@ -36,7 +36,10 @@ export async function changeBeforehand(pool: pg.Pool, texts: readonly string[]):
         if (await is('exists (select from pg_index where indexrelid = to_regclass($1) and not indisvalid)', made)) {
           await drop(made);
         }
-        await client.query(statement.replace('create index', 'create index concurrently'));
+        // Citus takes an index for invalid once it is asked again to make it concurrently.
+        if (await is('to_regclass($1) is null', made)) {
+          await client.query(statement.replace('create index', 'create index concurrently'));
+        }
       }
     };
     for (const { 0: statement, groups = {} } of texts.flatMap((text) => [...text.matchAll(CHANGE)])) {
