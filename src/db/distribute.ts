@@ -1,10 +1,15 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { withMigrationLock } from './migration-lock.js';
 
 /** Whether the database is part of a Citus cluster. */
 export async function hasCitus(pool: pg.Pool): Promise<boolean> {
   const { rowCount } = await pool.query("select from pg_extension where extname = 'citus'");
   return rowCount === 1;
+}
+
+interface Node {
+  nodename: string;
+  nodeport: number;
 }
 
 interface Table {
@@ -45,6 +50,22 @@ export async function distributeTables(pool: pg.Pool): Promise<string[]> {
     }
     return ordered;
   });
+}
+
+/**
+ * Runs statements about roles on every worker. Citus hands them on by itself only for a role that was made after the extension.
+ * @throws what the first worker answered that did not run them
+ */
+export async function changeRolesOnWorkers(client: pg.ClientBase, statements: readonly string[]): Promise<void> {
+  const alone = ['create', 'alter'].map((command) => `set local citus.enable_${command}_role_propagation = off`);
+  const body = `begin ${[...alone, ...statements].join('; ')}; end`;
+  const { rows } = await client.query<Node & { result: string }>(
+    'select nodename, nodeport, result from run_command_on_workers($1) where not success',
+    [`do ${pg.escapeLiteral(body)}`],
+  );
+  for (const { nodename, nodeport, result } of rows) {
+    throw new Error(`The worker ${nodename}:${nodeport} does not provision the login: ${result}`);
+  }
 }
 
 /** `partners` is the first of its group; every other table comes after those it refers to. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Kysely, type Migration, type MigrationResult, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { changeBeforehand } from './change-beforehand.js';
-import { distributeTables, hasCitus } from './distribute.js';
+import { changeRolesOnWorkers, distributeTables, hasCitus } from './distribute.js';
 import { withMigrationLock } from './migration-lock.js';
 
 /** The group role that holds every grant; the application logs in as a member of it. */
@@ -117,10 +117,26 @@ async function ensureRole(pool: pg.Pool, role: string, attributes: string): Prom
 }
 
 async function provisionLogin(pool: pg.Pool, user: { name: string; password: string }, citus: boolean): Promise<void> {
-  await ensureRole(pool, user.name, `login password ${pg.escapeLiteral(user.password)}`);
+  const name = pg.escapeIdentifier(user.name);
+  const attributes = `login password ${pg.escapeLiteral(user.password)}`;
+  await ensureRole(pool, user.name, attributes);
+  const changes = await changeLogin(pool, (client) => setUpLogin(client, user.name, citus));
+  if (!citus) return;
+  // Once the transaction above, which may do the same on the workers, has ended: neither would wait for the other for ever.
+  const login = pg.escapeLiteral(user.name);
+  await changeLogin(pool, (client) =>
+    changeRolesOnWorkers(client, [
+      `if not exists (select from pg_roles where rolname = ${login}) then create role ${name} ${attributes}; end if`,
+      `if not pg_has_role(${login}, '${APP_ROLE}', 'usage') then grant ${APP_ROLE} to ${name}; end if`,
+      ...changes,
+    ]),
+  );
+}
+
+async function changeLogin<T>(pool: pg.Pool, change: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await withMigrationLock(pool, (client) => setUpLogin(client, user.name, citus));
+      return await withMigrationLock(pool, change);
     } catch (error) {
       // The migration of another database of the server changes the same login: "tuple concurrently updated", or the same
       // membership twice.
@@ -131,8 +147,8 @@ async function provisionLogin(pool: pg.Pool, user: { name: string; password: str
   }
 }
 
-/** Changes what is not yet so. */
-async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean): Promise<void> {
+/** Changes what is not yet so. @returns what makes the login's settings what they have to be */
+async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean): Promise<string[]> {
   const name = pg.escapeIdentifier(login);
   const {
     rows: [there],
@@ -154,8 +170,11 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
     // What binds a transaction to its partner has to reach the workers.
     ...(citus && { 'citus.propagate_set_commands': 'local' }),
   };
+  const changes: string[] = [];
   for (const [setting, value] of Object.entries(settings)) {
-    if (there?.settings.includes(`${setting}=${value}`)) continue;
-    await client.query(`alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`);
+    const change = `alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`;
+    changes.push(change);
+    if (!there?.settings.includes(`${setting}=${value}`)) await client.query(change);
   }
+  return changes;
 }

@@ -6,6 +6,15 @@ import { checkDatabase, checkReplica } from '../../src/db/start-check.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { CONTOSO } from '../helpers/service.js';
 
+/** There the one server is its own worker. */
+const RUN_COMMAND = `create function run_command_on_workers(command text) returns table (nodename text, nodeport int, success boolean, result text)
+    language plpgsql as $body$
+    begin
+      execute command;
+      return query select 'worker', 5432, true, 'DO';
+    exception when others then return query select 'worker', 5432, false, 'ERROR:  ' || sqlerrm;
+    end $body$;`;
+
 /** The part of Citus that a migration speaks to; it refuses what Citus 13.2 refuses. */
 const STAND_IN = `
   set allow_system_table_mods = on;
@@ -71,7 +80,7 @@ t.test('plain PostgreSQL is left as it is', async (t) => {
 });
 
 t.test('on Citus a migration distributes every table, parents first, also when they hold rows', async (t) => {
-  await superuser.query(STAND_IN);
+  await superuser.query(`${STAND_IN}; ${RUN_COMMAND}`);
   // Citus lets everybody set it; a setting that PostgreSQL does not know has to be granted.
   await superuser.query(`grant set on parameter ${SETTING} to ${owner}`);
   await superuser.query(
@@ -84,6 +93,22 @@ t.test('on Citus a migration distributes every table, parents first, also when t
   t.equal(tables[0], 'partners');
   t.same(await unforced(), [], 'row-level security is in force again');
   t.same(await column('select company_name from partners'), ['contoso']);
+});
+
+t.test('on Citus the login is provisioned on the workers, or the migration says why not', async (t) => {
+  // Of a login that was made before the extension Citus tells them nothing.
+  const setting = `select split_part(s, '=', 2) from pg_roles r, unnest(r.rolconfig) s where r.rolname = '${appUser.name}'
+    and s like 'lock_timeout=%'`;
+  await superuser.query(`create or replace function run_command_on_workers(command text)
+    returns table (nodename text, nodeport int, success boolean, result text) language sql
+    as $$ select 'worker', 5432, false, 'ERROR:  permission denied' $$`);
+  await t.rejects(migrateAgain(), {
+    message: /^The worker worker:5432 does not provision the login: ERROR: {2}permission denied$/,
+  });
+  await superuser.query('drop function run_command_on_workers');
+  await superuser.query(RUN_COMMAND);
+  await migrateAgain();
+  t.same(await column(setting), ['1s']);
 });
 
 t.test('on Citus a table of a later migration is distributed too', async (t) => {
