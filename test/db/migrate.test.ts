@@ -170,16 +170,19 @@ t.test('switches that are under way one after the other let a migration through'
   const database = await createTestDatabase(t);
   const superuser = await open(t, database.superuserUrl);
   await takeBackSwitches(superuser);
+  const own = `partner_id = '${CONTOSO}'`;
   let over = false;
   const writing = Array.from({ length: 4 }, async () => {
     const writer = await open(t, database.superuserUrl);
     while (!over) {
       await writer.query(
-        `begin; select from customers where partner_id = '${CONTOSO}' for update;
-         update purchase_permissions set version = version`,
+        `begin; select from customers where ${own} for update;
+         update purchase_permissions set version = version where ${own}`,
       );
       await setTimeout(20);
-      await writer.query('update customers set version = version; commit').catch(() => writer.query('rollback'));
+      await writer
+        .query(`update customers set version = version where ${own}; commit`)
+        .catch(() => writer.query('rollback'));
     }
   });
   const migrated = await Promise.race([runIt(database), setTimeout(20_000, 'still not done', { ref: false })]);
