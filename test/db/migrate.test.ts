@@ -59,7 +59,7 @@ t.test('databases of one server that have one login can be migrated at the same 
   t.same(await migrated, { applied: [] });
   const settings = 'select rolconfig from pg_roles where rolname = $1';
   const { rows } = await other.query<{ rolconfig: string[] }>(settings, [appUser.name]);
-  t.ok(rows[0]?.rolconfig.includes('plan_cache_mode=force_generic_plan'), 'the login has what it needs');
+  t.ok(rows[0]?.rolconfig.includes('idle_in_transaction_session_timeout=5s'), 'the login has what it needs');
 });
 
 t.test('a migration that has to wait for a lock lets requests through, and comes to its turn', async (t) => {
