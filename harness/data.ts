@@ -152,7 +152,7 @@ export async function insertQuotes(
     `insert into quotes (partner_id, quote_id, customer_id, request, price, created_on, created_by, expires_on)
      select $1, gen_random_uuid(), ${customerIdSql('customer')},
        $4::jsonb || jsonb_build_object('azureSubscriptionId', ${idOf('a000', 'customer')}), $5, now(),
-       ${idOf('b000', 'customer')}, now() + interval '1 hour'
+       ${idOf('b000', 'customer')}, now() + interval '1 day'
      from generate_series(1, $2::int) n, lateral (select 1 + n % $3::int as customer) c
      returning quote_id, customer_id`,
     [CONTOSO, count, customers, JSON.stringify(RESERVATION), JSON.stringify(price)],
