@@ -160,12 +160,12 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
   );
   if (!there?.member) await client.query(`grant ${APP_ROLE} to ${name}`);
   // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
-  // plan is made anew at every execution of an array statement. Citus has none for what asks several shards: 0A000.
+  // plan is made anew at every execution of an array statement.
   const settings: Record<string, string> = {
     lock_timeout: '1s',
     statement_timeout: '2s',
     idle_in_transaction_session_timeout: '5s',
-    plan_cache_mode: citus ? 'auto' : 'force_generic_plan',
+    plan_cache_mode: 'force_generic_plan',
     ...((there?.version ?? 0) >= 170000 && { transaction_timeout: '5s' }),
     // What binds a transaction to its partner has to reach the workers.
     ...(citus && { 'citus.propagate_set_commands': 'local' }),
@@ -175,6 +175,13 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
     const change = `alter role ${name} set ${setting} = ${pg.escapeLiteral(value)}`;
     changes.push(change);
     if (!there?.settings.includes(`${setting}=${value}`)) await client.query(change);
+  }
+  if (citus) {
+    // Citus has no generic plan for what asks several shards: 0A000. Other databases of the server may have the same login.
+    const { rows } = await client.query<{ name: string }>('select current_database() as name');
+    const change = `alter role ${name} in database ${pg.escapeIdentifier(rows[0]?.name ?? '')} set plan_cache_mode = 'auto'`;
+    changes.push(change);
+    await client.query(change);
   }
   return changes;
 }
