@@ -57,8 +57,7 @@ export async function distributeTables(pool: pg.Pool): Promise<string[]> {
  * @throws what the first worker answered that did not run them
  */
 export async function changeRolesOnWorkers(client: pg.ClientBase, statements: readonly string[]): Promise<void> {
-  const alone = ['create', 'alter'].map((command) => `set local citus.enable_${command}_role_propagation = off`);
-  const body = `begin ${[...alone, ...statements].join('; ')}; end`;
+  const body = `begin ${['set local citus.enable_ddl_propagation = off', ...statements].join('; ')}; end`;
   const { rows } = await client.query<Node & { result: string }>(
     'select nodename, nodeport, result from run_command_on_workers($1) where not success',
     [`do ${pg.escapeLiteral(body)}`],
