@@ -70,30 +70,31 @@ export function openConnections(options: ConnectionsOptions): Connections {
   const silence =
     silenceMilliseconds === undefined ? undefined : watchSilence({ limitMilliseconds: silenceMilliseconds, onSilent });
 
-  /** Why no connection could be opened last time. While that is so one is tried at a time: a server without room gets no storm. */
+  /** Why no connection could be opened last time. While that is so one is tried now and then: a server without room gets no storm. */
   let refused: Error | undefined;
-  let trying = false;
   let nextTrial = 0;
+  let openedAt = Number.NEGATIVE_INFINITY;
 
   async function open(): Promise<pg.PoolClient> {
-    const trial = refused !== undefined;
-    if (refused && (trying || performance.now() < nextTrial)) {
-      throw new DatabaseUnavailable('no connection can be opened', { cause: refused });
+    const begun = performance.now();
+    if (refused) {
+      if (begun < nextTrial) throw new DatabaseUnavailable('no connection can be opened', { cause: refused });
+      // Not when it ends: on a network that was slow it may hang for as long as opening may take.
+      nextTrial = begun + TRIAL_EVERY_MS;
     }
-    trying ||= trial;
     try {
       const client = await pool.connect();
       refused = undefined;
+      openedAt = performance.now();
       return client;
     } catch (error) {
-      if (error instanceof Error && classifyFailure(error) === 'unavailable') {
+      // What was begun before another one was opened tells of a time that is over.
+      if (error instanceof Error && classifyFailure(error) === 'unavailable' && begun > openedAt) {
         refused = error;
         nextTrial = performance.now() + TRIAL_EVERY_MS;
         if (/timeout/.test(error.message)) breaker.suspect();
       }
       throw error;
-    } finally {
-      if (trial) trying = false;
     }
   }
 

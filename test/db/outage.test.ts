@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
@@ -147,6 +148,24 @@ t.test('a server that takes no connection is tried one at a time', async (t) => 
   t.ok(attempts < 20, `${attempts} attempts for 200 requests`);
   await db.close();
   server.close();
+});
+
+t.test('an attempt that hangs from when the network was slow keeps no other from being made', async (t) => {
+  const proxy = await openDatabaseProxy();
+  const db = open({ url: proxy.through(database.appUrl), poolMax: 4 });
+  const { hostname, port } = new URL(database.appUrl);
+  proxy.pointTo({ host: hostname, port: 1 });
+  await t.rejects(ask(db), 'nobody listens there');
+  proxy.pointTo({ host: hostname, port: Number(port) });
+  proxy.delay(1500);
+  await pause(150);
+  const hanging = ask(db).catch(() => {});
+  await pause(150);
+  proxy.delay(0);
+  await t.resolves(Promise.all([ask(db), ask(db)]));
+  await hanging;
+  await db.close();
+  await proxy.close();
 });
 
 t.test('without room for more connections those there are serve everybody', async (t) => {
