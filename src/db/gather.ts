@@ -64,7 +64,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     const { waiting } = queue;
     if (!patience || queue.watch || waiting.length === 0) return;
     const { milliseconds, since, refuse } = patience;
-    const oldest = Math.min(...waiting.map(since));
+    const oldest = waiting.reduce((first, item) => Math.min(first, since(item)), Number.POSITIVE_INFINITY);
     const look = () => {
       queue.watch = undefined;
       const latest = performance.now() - milliseconds;
