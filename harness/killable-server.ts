@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { findPostmaster } from '../src/db/embedded/postmaster.js';
 import { type EmbeddedServer, startEmbedded } from '../src/db/embedded.js';
 import { type Cluster, openCluster } from './database.js';
-import { endWithRun } from './processes.js';
+import { endWithRunOnceStarted } from './processes.js';
 
 /** A PostgreSQL of a suite's own, which may be killed; it comes back on the same port, with what was committed. */
 export interface KillableServer {
@@ -63,13 +63,7 @@ export async function startKillableServer(
   const launch = (more: ServerSettings = {}): Promise<EmbeddedServer> =>
     startEmbedded({ dataDir, log: () => {}, settings: { ...SETTINGS, ...settings, ...more } });
   let launching = launch();
-  // A run that is over while the server starts waits for it, and takes it along.
-  const forget = endWithRun(() =>
-    launching.then(
-      (server) => server.stop(),
-      () => {},
-    ),
-  );
+  const forget = endWithRunOnceStarted(() => launching);
   const { port, superuserUrl } = await launching;
   const dataDirectory = join(dataDir, 'postgres');
   const cluster = await openCluster({ url: superuserUrl, workDir, name });

@@ -90,6 +90,15 @@ export function endWithRun(stop: () => Promise<void>): () => void {
   return () => void servers.delete(stop);
 }
 
+/** {@link endWithRun} for one that may still be starting: a run that is over waits for it, and takes it along. */
+export const endWithRunOnceStarted = (starting: () => Promise<{ stop(): Promise<void> }>): (() => void) =>
+  endWithRun(() =>
+    starting().then(
+      (server) => server.stop(),
+      () => {},
+    ),
+  );
+
 /** What `work` starts is of one group. */
 export const inOneGroup = <T>(work: () => Promise<T>): Promise<T> => groups.run(Symbol('group'), work);
 

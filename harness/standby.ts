@@ -6,7 +6,7 @@ import pg from 'pg';
 import { startEmbedded } from '../src/db/embedded.js';
 import type { HarnessDatabase } from './database.js';
 import { type KillableServer, SETTINGS } from './killable-server.js';
-import { endWithRun } from './processes.js';
+import { endWithRunOnceStarted } from './processes.js';
 
 /** A PostgreSQL that streams from another one. */
 export interface Standby {
@@ -64,12 +64,7 @@ export async function startStandby(
     });
   await primary.start({ wal_keep_size: '1GB' });
   let launching = launch();
-  const forget = endWithRun(() =>
-    launching.then(
-      (server) => server.stop(),
-      () => {},
-    ),
-  );
+  const forget = endWithRunOnceStarted(() => launching);
   const { port, superuserUrl } = await launching;
   const session = (connectionString: string) => {
     const pool = new pg.Pool({ connectionString, max: 1, idleTimeoutMillis: 0 });
