@@ -83,14 +83,9 @@ const isThere = (need: string) => CONDITIONS[need]?.() ?? findProgram(need) !== 
 const missing = ({ needs = [] }: Promised) => needs.filter((need) => !isThere(need));
 const ofThisForm = ({ longOnly }: Promised) => long || !longOnly;
 
-/** Lines of suites that run side by side. */
-const lineBy =
-  ({ id }: Suite) =>
-  (text: string) =>
-    print(`  ${id}: ${text}`);
-
 async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: string): Promise<PromiseRow[]> {
-  const say = lineBy(suite);
+  // Of suites that run side by side.
+  const say = (text: string) => print(`  ${suite.id}: ${text}`);
   const wanted: readonly Promised[] = suite.promises.filter(
     (promised) => ofThisForm(promised) && missing(promised).length === 0,
   );
@@ -141,15 +136,13 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
 /** Runs suites one after the other, those that can be beside others in the short form two at a time. */
 async function runSuites(chosen: readonly Suite[], run: Run, token: string): Promise<PromiseRow[]> {
   const rows: PromiseRow[] = [];
-  const oneByOne = async (waiting: Suite[]) => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const suite = next;
-      rows.push(...(await inOneGroup(() => runSuite(suite, run, token))));
-    }
+  const oneByOne = async (waiting: Iterable<Suite>) => {
+    for (const suite of waiting) rows.push(...(await inOneGroup(() => runSuite(suite, run, token))));
   };
   const beside = (suite: Suite) => !long && suite.besideOthers === true;
   await oneByOne(chosen.filter((suite) => !beside(suite)));
-  const others = chosen.filter(beside);
+  // Shared: each takes the next.
+  const others = chosen.filter(beside).values();
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => oneByOne(others)));
   return rows;
 }
