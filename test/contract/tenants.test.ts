@@ -1,4 +1,5 @@
 import t from 'tap';
+import { citusUrl } from '../helpers/citus.js';
 import { keepRows } from '../helpers/kept-rows.js';
 import { startService } from '../helpers/service.js';
 import { leaksOf } from './canaries.js';
@@ -6,7 +7,7 @@ import { callersOf, createTenantCheck, listOperations, makeWorlds, type Send } f
 import { ENTRIES } from './tenant-operations.js';
 import { absentIds, compose, differenceOf, unusedEntries } from './tenant-requests.js';
 
-t.setTimeout(600_000);
+t.setTimeout(citusUrl === undefined ? 120_000 : 600_000);
 const operations = await listOperations();
 const service = await startService(t, { sandbox: 'true', webhookAllowPrivateTargets: 'true' });
 const worlds = await makeWorlds(service);
