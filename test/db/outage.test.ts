@@ -130,7 +130,7 @@ t.test('more than a hundred for each connection do not wait', async (t) => {
   await db.close();
 });
 
-t.test('a server that takes no connection is tried one at a time', async (t) => {
+t.test('a server that takes no connection is tried now and then, however many ask', async (t) => {
   let attempts = 0;
   const server = createServer((socket) => {
     attempts++;
