@@ -50,6 +50,8 @@ export interface RunningServer {
 export interface OpenDatabase {
   db: DatabaseHandle;
   description: string;
+  /** See `CheckedDatabase`. */
+  connections: number;
   close(): Promise<void>;
 }
 
@@ -106,12 +108,26 @@ export async function openDatabase(
       ...(silenceMilliseconds !== undefined && { silenceMilliseconds }),
       onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
     });
-    const { version } = await usable('DATABASE_URL', checkDatabase(db, config.production));
+    const { version, connections } = await usable('DATABASE_URL', checkDatabase(db, config.production));
     const where = embedded ? `embedded PostgreSQL ${version}` : `PostgreSQL ${version} at ${new URL(urls.appUrl).host}`;
-    return { db, description: where, close };
+    return { db, description: where, connections, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Whether the instances fit on the server cannot be seen by one of them: it says how many would. */
+function tellConnections({ poolMax }: Config, connections: number, log: FastifyBaseLogger): void {
+  const instances = Math.floor(connections / poolMax);
+  const fields = { event: 'connections', poolMax, connections, instances };
+  if (instances > 0) {
+    log.info(fields, `instances × POOL_MAX ≤ ${connections}: room for ${instances} of ${poolMax} without a pooler`);
+  } else {
+    log.warn(
+      fields,
+      `POOL_MAX=${poolMax} is more than the ${connections} connections that the server gives this login; lower it, or put a pooler in front`,
+    );
   }
 }
 
@@ -202,6 +218,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     const database = await openDatabase(config, secret, log, SILENCE_MILLISECONDS);
     closers.push(database.close);
     const { db } = database;
+    tellConnections(config, database.connections, log);
     const rules = { purchaserRoles: config.purchaserRoles };
     if (config.demo) await loadDemo(db, demoDir, rules, (line) => log.info(line));
     const identity = await openIdentity(config, addressOf(config), db);

@@ -58,6 +58,27 @@ t.test('a running service delivers what is in the outbox', async (t) => {
   await client.end();
 });
 
+t.test('at its start a service says how many like it fit on the server', async (t) => {
+  const database = await createTestDatabase(t);
+  const name = new URL(database.appUrl).pathname.slice(1);
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog('info', { write: (line) => lines.push(JSON.parse(line)) });
+  const told = async (connections: number) => {
+    const client = new pg.Client({ connectionString: database.superuserUrl });
+    await client.connect();
+    await client.query(`alter database ${name} connection limit ${connections}`);
+    await client.end();
+    const environment = { DATABASE_URL: database.appUrl, DATA_DIR: t.testdir(), POOL_MAX: '4' };
+    const server = await start(loadConfig({ ...environment, PORT: '0', METRICS_PORT: '0' }), log);
+    await server.close();
+    return lines.splice(0).filter(({ event }) => event === 'connections');
+  };
+  t.match(await told(11), [{ level: 30, poolMax: 4, connections: 11, instances: 2, msg: /room for 2 of 4 without/ }]);
+  t.match(await told(3), [
+    { level: 40, poolMax: 4, connections: 3, instances: 0, msg: /^POOL_MAX=4 is more than the 3 .* lower it/ },
+  ]);
+});
+
 t.test('a delivery under way does not keep the sockets from closing', async (t) => {
   const database = await createTestDatabase(t);
   const receiver = await startReceiver(t);

@@ -46,6 +46,14 @@ interface Settings {
   lock_timeout: string;
   statement_timeout: string;
   citus: string | null;
+  connections: number;
+}
+
+export interface CheckedDatabase {
+  /** E.g. `18.4`. */
+  version: string;
+  /** How many the login may have open at a time, of all instances together and without a pooler. */
+  connections: number;
 }
 
 /** Why requests cannot be served on this schema, or undefined when its migrations are those of this version. */
@@ -68,8 +76,11 @@ async function readSettings(db: DatabaseHandle): Promise<Settings> {
       current_setting('synchronous_commit') as synchronous_commit, current_setting('lock_timeout') as lock_timeout,
       current_setting('statement_timeout') as statement_timeout,
       (select coalesce(current_setting('citus.propagate_set_commands', true), 'none') from pg_extension
-        where extname = 'citus') as citus
-    from pg_roles r where r.rolname = current_user`);
+        where extname = 'citus') as citus,
+      least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+          - coalesce(current_setting('reserved_connections', true)::int, 0),
+        nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)) as connections
+    from pg_roles r, pg_database d where r.rolname = current_user and d.datname = current_database()`);
   if (!settings) throw new UnfitDatabase('The database did not answer the start check.');
   return settings;
 }
@@ -96,7 +107,7 @@ function refuseUnlimited(settings: Settings): void {
  * loses acknowledged commits, missing timeouts, a Citus that does not hand the partner on to its workers.
  * @throws UnfitDatabase
  */
-export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<{ version: string }> {
+export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<CheckedDatabase> {
   const settings = await readSettings(db);
   if (settings.version < 150000) throw new UnfitDatabase('The server is older than PostgreSQL 15; run a newer one.');
   const fault = await findSchemaFault(db);
@@ -111,7 +122,8 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
   if (production && (settings.fsync !== 'on' || settings.synchronous_commit === 'off')) {
     throw new UnfitDatabase('The server can lose acknowledged commits; set fsync = on and synchronous_commit = on.');
   }
-  return { version: `${Math.floor(settings.version / 10000)}.${settings.version % 10000}` };
+  const version = `${Math.floor(settings.version / 10000)}.${settings.version % 10000}`;
+  return { version, connections: settings.connections };
 }
 
 /**
