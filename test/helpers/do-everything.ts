@@ -21,14 +21,15 @@ const rules = { purchaserRoles: ['owner' as const] };
 /**
  * Everything that the service does in the database, done once: an import, each operation of openapi.json on the world's
  * own things, the watch, deliveries, verify-log. What it changes is taken back.
- * @returns operations by whether they were answered as they are on own things
+ * @returns operations by whether they were answered as they are on own things, and those whose answer says since when it is old
  */
 export async function doEverything(
   t: TestScope,
   service: Service,
   world: World,
-): Promise<{ done: string[]; failed: string[] }> {
+): Promise<{ done: string[]; failed: string[]; old: string[] }> {
   const done: string[] = [];
+  const old: string[] = [];
   const failed: string[] = [];
   await service.sql('update partners set mpn_id = null');
   await loadDemo(service.db, demo, rules, () => {});
@@ -40,7 +41,7 @@ export async function doEverything(
     for (const [name, operation] of Object.entries(methods)) {
       const method = name.toUpperCase();
       const { url, body, headers, as } = compose({ path, method, operation }, world.ids);
-      const { statusCode } = await service.app.inject({
+      const { statusCode, headers: answered } = await service.app.inject({
         method: method as 'GET',
         url,
         headers: {
@@ -50,6 +51,7 @@ export async function doEverything(
         },
         ...(body !== undefined && { payload: JSON.stringify(body) }),
       });
+      if (answered['ms-asof'] !== undefined) old.push(operation.operationId);
       const expected = REFUSED_ON_OWN[operation.operationId];
       const isDone = expected === undefined ? statusCode < 300 : statusCode === expected;
       (isDone ? done : failed).push(isDone ? operation.operationId : `${operation.operationId}: ${statusCode}`);
@@ -72,5 +74,5 @@ export async function doEverything(
   await deliveries.stop();
   await verifyLog(service.db, CONTOSO, undefined, () => {});
   await kept.restore();
-  return { done, failed };
+  return { done, failed, old };
 }
