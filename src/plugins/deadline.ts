@@ -6,6 +6,21 @@ import { sendError } from './errors.js';
 const LOOK_MS = 250;
 const MOST_LAG_MS = 1000;
 
+/** A request that is not answered yet. */
+interface Open {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  /** As `performance.now()` tells. */
+  begun: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Its place among those that are not answered yet; -1 when it has none. */
+    openPlace: number;
+  }
+}
+
 /**
  * Answers a request for the service when its work takes too long, as when every round trip to the database takes seconds.
  * What such a request does is not stopped: of a write nobody then knows whether it was done, and the answer says that.
@@ -15,13 +30,25 @@ const MOST_LAG_MS = 1000;
  */
 export const deadline = fp<{ milliseconds: number }>(
   async (app, { milliseconds }) => {
-    const open = new Map<FastifyRequest, { reply: FastifyReply; begun: number }>();
+    // Not a map: each time one grows or is cleaned up it leaves a table behind that refers to the requests of that time and to
+    // the table after it. With one of them in the old generation all requests live until that is collected.
+    const open: (Open | undefined)[] = [];
+    const free: number[] = [];
+    app.decorateRequest('openPlace', -1);
     app.addHook('onRequest', (request, reply, done) => {
-      open.set(request, { reply, begun: performance.now() });
+      const place = free.pop() ?? open.length;
+      request.openPlace = place;
+      open[place] = { request, reply, begun: performance.now() };
       done();
     });
+    function leave(request: FastifyRequest): void {
+      if (request.openPlace === -1) return;
+      open[request.openPlace] = undefined;
+      free.push(request.openPlace);
+      request.openPlace = -1;
+    }
     app.addHook('onResponse', (request, _reply, done) => {
-      open.delete(request);
+      leave(request);
       done();
     });
     let lookedAt = performance.now();
@@ -31,12 +58,12 @@ export const deadline = fp<{ milliseconds: number }>(
       const lag = Math.min(MOST_LAG_MS, Math.max(0, now - lookedAt - LOOK_MS));
       lookedAt = now;
       const latest = now - milliseconds + lag;
-      for (const [request, { reply, begun }] of open) {
-        // In the order in which they came.
-        if (begun > latest) return;
+      for (const one of open) {
+        if (!one || one.begun > latest) continue;
+        const { request, reply } = one;
         // A body that comes slowly has a time limit of its own.
         if (!request.raw.complete) continue;
-        open.delete(request);
+        leave(request);
         if (reply.sent || reply.raw.headersSent) continue;
         const read = request.method === 'GET' || request.method === 'HEAD';
         sendError(
