@@ -12,6 +12,7 @@ import {
 } from '../harness/data.js';
 import type { HarnessDatabase } from '../harness/database.js';
 import { startKillableServer } from '../harness/killable-server.js';
+import { freePort } from '../harness/processes.js';
 import { type RunningService, startSettledService } from '../harness/service.js';
 import { type Alteration, alterBuild } from './altered-build.js';
 import { COUNTING, prepareCounting } from './counters.js';
@@ -40,6 +41,8 @@ export interface SpeedSetting {
   ask(path: string, options?: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Response>;
   /** Makes the log large. */
   growLog(): Promise<void>;
+  /** How often the service has collected its old generation. */
+  countCollections(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -78,10 +81,12 @@ export async function openSpeedSetting(
     await mkdir(directory);
     cli = await alterBuild(directory, options.alterations);
   }
+  const metricsPort = await freePort();
   const service = await startSettledService({
     workDir: proof.workDir,
     databaseUrl: database.appUrl,
     token: proof.token,
+    environment: { METRICS_PORT: String(metricsPort) },
     ...(cli !== undefined && { cli }),
   });
   const ask: SpeedSetting['ask'] = async (path, { headers, ...request } = {}) => {
@@ -121,6 +126,10 @@ export async function openSpeedSetting(
     growLog: async () => {
       await insertLog(database, { ...log, entries: large - small, from: old, to: middle, firstSeq: 2_000_000 });
       await settle(database);
+    },
+    countCollections: async () => {
+      const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return Number(/^nodejs_gc_duration_seconds_count\{kind="major"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
     },
     close: async () => {
       await service.stop();

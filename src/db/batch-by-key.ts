@@ -2,10 +2,8 @@ import { classifyFailure } from '../errors/from-postgres.js';
 import type { DatabaseHandle, Reading } from './connect.js';
 import { gather } from './gather.js';
 
-/** Keys per statement: as many requests as share a turn of the event loop under load. */
-const MOST = 64;
-const LANES = 2;
-const ENOUGH = 32;
+/** Keys per statement. */
+const MOST = 128;
 
 interface Waiting<Value> {
   key: string;
@@ -36,6 +34,6 @@ export function batchByKey<Value>(
     return [];
   }
 
-  const add = gather<Waiting<Value>>({ most: MOST, lanes: LANES, enough: ENOUGH, run });
+  const add = gather<Waiting<Value>>({ most: MOST, lanes: 1, enough: 1, run });
   return (partnerId, key) => new Promise((resolve, reject) => add(partnerId, { key, resolve, reject }));
 }
