@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
@@ -95,8 +96,18 @@ interface CachedToken {
   readonly callerUntil: number;
 }
 
+interface Sent {
+  authorization: string | undefined;
+  token: string;
+  /** The key of the cache: tokens themselves are not kept. */
+  key: string;
+}
+
+/** What each connection sent last: one caller's requests bring the same header over again. */
+const lastSent = new WeakMap<Socket, Sent>();
+
 /** @throws ApiError InvalidInput for two Authorization headers, TokenMissing when there is no bearer token */
-function readToken(request: FastifyRequest): string {
+function readToken(request: FastifyRequest): Sent {
   const { rawHeaders } = request.raw;
   let count = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -107,8 +118,14 @@ function readToken(request: FastifyRequest): string {
     throw new ApiError('InvalidInput', { description: 'The header Authorization came twice. Send it once.' });
   }
   const { authorization } = request.headers;
+  const last = lastSent.get(request.raw.socket);
+  if (last !== undefined && last.authorization === authorization) return last;
   const token = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
-  if (token !== undefined) return token;
+  if (token !== undefined) {
+    const sent = { authorization, token, key: hash('sha256', token) };
+    lastSent.set(request.raw.socket, sent);
+    return sent;
+  }
   if (authorization !== undefined && /^bearer +\S/i.test(authorization)) throw new TokenRefused('not_a_jwt');
   throw new ApiError('TokenMissing', { headers: { 'WWW-Authenticate': CHALLENGE } });
 }
@@ -176,8 +193,7 @@ export const authentication = fp<AuthenticationOptions>(
       verifier.refreshKeysWhenDue();
       let pending: Promise<Caller>;
       try {
-        const token = readToken(request);
-        const key = hash('sha256', token);
+        const { token, key } = readToken(request);
         const time = now().getTime();
         let cached = cache.get(key);
         if (cached && cached.verified.expiresAt <= time) {
