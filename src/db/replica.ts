@@ -8,6 +8,8 @@ import { checkReplica, UnfitDatabase } from './start-check.js';
 export interface ListReading {
   /** Like `DatabaseHandle.read`. */
   read: DatabaseHandle['read'];
+  /** Like `DatabaseHandle.lookUp`. */
+  lookUp: DatabaseHandle['lookUp'];
   /** Up to when what was read is complete; undefined: the primary alone was asked. */
   readonly asOf: Date | undefined;
 }
@@ -18,7 +20,9 @@ export interface Lists {
 }
 
 /** Lists of an installation without a replica. */
-export const listsOf = (primary: DatabaseHandle): Lists => ({ begin: () => ({ read: primary.read, asOf: undefined }) });
+export const listsOf = (primary: DatabaseHandle): Lists => ({
+  begin: () => ({ read: primary.read, lookUp: primary.lookUp, asOf: undefined }),
+});
 
 /** That lists come from the replica, or why they do not. */
 export type ReplicaUse = { used: true } | { used: false; reason: string; error?: unknown };
@@ -130,10 +134,10 @@ export function openReplica(options: ReplicaOptions): Replica {
   let timer: NodeJS.Timeout | undefined;
 
   /** @returns what was read, and up to when it is complete */
-  async function readStandby<T>(partnerId: string, work: (db: Reading) => Promise<T>) {
+  async function readStandby<T>(how: 'read' | 'lookUp', partnerId: string, work: (db: Reading) => Promise<T>) {
     // The place of the sample would not do: a standby that was restarted comes back older than it was. It is asked for
     // first, so that what is read is not older than it says.
-    const [[row], result] = await standby.read(partnerId, (reading) =>
+    const [[row], result] = await standby[how](partnerId, (reading) =>
       Promise.all([selectReplayed(reading, {}), work(reading)]),
     );
     return { result, moment: row?.place ? notes.findCovered({ history, place: BigInt(row.place) }) : undefined };
@@ -143,22 +147,28 @@ export function openReplica(options: ReplicaOptions): Replica {
     begin() {
       let first: Moment | undefined;
       let onPrimary = fault !== undefined || !isYoung(covered);
+      async function readBy<T>(
+        how: 'read' | 'lookUp',
+        partnerId: string,
+        work: (db: Reading) => Promise<T>,
+      ): Promise<T> {
+        if (!onPrimary) {
+          // Whatever it fails with: the primary is the one to be believed.
+          const found = await readStandby(how, partnerId, work).catch(() => undefined);
+          if (found?.moment && (first ? found.moment.milliseconds >= first.milliseconds : isYoung(found.moment))) {
+            first ??= found.moment;
+            return found.result;
+          }
+          onPrimary = true;
+        }
+        return primary[how](partnerId, work);
+      }
       return {
         get asOf() {
           return first?.at;
         },
-        async read(partnerId, work) {
-          if (!onPrimary) {
-            // Whatever it fails with: the primary is the one to be believed.
-            const found = await readStandby(partnerId, work).catch(() => undefined);
-            if (found?.moment && (first ? found.moment.milliseconds >= first.milliseconds : isYoung(found.moment))) {
-              first ??= found.moment;
-              return found.result;
-            }
-            onPrimary = true;
-          }
-          return primary.read(partnerId, work);
-        },
+        read: (partnerId, work) => readBy('read', partnerId, work),
+        lookUp: (partnerId, work) => readBy('lookUp', partnerId, work),
       };
     },
     async start() {

@@ -47,7 +47,7 @@ t.test('S21: lists of customers and the log may come from a replica, and nothing
   const service = await startService(
     t,
     { sandbox: 'true', webhookAllowPrivateTargets: 'true' },
-    { lists: ({ read }) => ({ begin: () => ({ read, asOf: new Date(0) }) }) },
+    { lists: ({ read, lookUp }) => ({ begin: () => ({ read, lookUp, asOf: new Date(0) }) }) },
   );
   const world = await makeWorld(service, { partnerId: CONTOSO, word: 'heron', price: '601' });
   const { done, failed, old } = await doEverything(t, service, world);

@@ -211,7 +211,7 @@ export const auditRecords: FastifyPluginAsyncTypebox<AuditRecordOptions> = async
       const { id } = request.params;
       const place = readAuditRecordId(id, partnerId);
       if (!place) throw new ApiError('AuditRecordNotFound');
-      const rows = await db.read(partnerId, (reading) =>
+      const rows = await db.lookUp(partnerId, (reading) =>
         listEntriesAt(reading, partnerId, place.customerId, place.occurredOn),
       );
       const row = rows.find((entry) => auditRecordId(entry).toLowerCase() === id.toLowerCase());

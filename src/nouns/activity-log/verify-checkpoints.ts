@@ -130,7 +130,7 @@ async function verifyClaims(
   report: CheckpointReport,
 ): Promise<void> {
   const { partnerId } = checkpoint;
-  const rows = await db.read(partnerId, (reading) => listHashes(reading, partnerId, claims));
+  const rows = await db.lookUp(partnerId, (reading) => listHashes(reading, partnerId, claims));
   const hashes = new Map(rows.map((row) => [row.customer_id, row.hash]));
   for (const { customerId, seq, head } of claims) {
     const hash = hashes.get(customerId);
@@ -141,7 +141,7 @@ async function verifyClaims(
       report.onBadEntry(customerId, seq, text);
       continue;
     }
-    const last = await db.read(partnerId, (reading) => findLastSeq(reading, partnerId, customerId));
+    const last = await db.lookUp(partnerId, (reading) => findLastSeq(reading, partnerId, customerId));
     const missing = Math.min(last + 1, seq);
     const text =
       last > seq

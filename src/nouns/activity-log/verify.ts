@@ -27,7 +27,7 @@ export async function verifyLog(
   const done: Verification = { customers: 0, entries: 0, faults: 0 };
   for (let after: string | undefined; ; ) {
     const page = { customerId: only, after, limit: CUSTOMERS_PER_PAGE };
-    const heads = await db.read(partnerId, (reading) => listChainHeads(reading, partnerId, page));
+    const heads = await db.lookUp(partnerId, (reading) => listChainHeads(reading, partnerId, page));
     const [first, last] = [heads[0]?.customer_id, heads.at(-1)?.customer_id];
     if (first === undefined || last === undefined) return done;
     const chains = new Map(heads.map((head) => [head.customer_id, { head, verifier: new ChainVerifier() }]));
@@ -52,7 +52,9 @@ export async function verifyLog(
 
 async function* chainPages(db: DatabaseHandle, partnerId: string, first: string, last: string) {
   const read = (customerId: string, after: number) =>
-    db.read(partnerId, (reading) => chainQuery(reading, partnerId, { customerId, after }, ENTRIES_PER_PAGE).execute());
+    db.lookUp(partnerId, (reading) =>
+      chainQuery(reading, partnerId, { customerId, after }, ENTRIES_PER_PAGE).execute(),
+    );
   // No seq is less: one below 1 was not written by the service, and has to be found.
   let page = read(first, Number.MIN_SAFE_INTEGER);
   for (;;) {

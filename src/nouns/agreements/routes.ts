@@ -77,7 +77,7 @@ export const agreements: FastifyPluginAsyncTypebox<AgreementOptions> = async (ap
       const partnerId = request.caller.tenantId;
       const customerId = lowerCaseUuid(request.params.customer);
       const type = typeOf(request.query.agreementType);
-      const [market, rows] = await db.read(partnerId, (reading) =>
+      const [market, rows] = await db.lookUp(partnerId, (reading) =>
         Promise.all([findMarket(reading, partnerId, customerId), listAgreements(reading, partnerId, customerId, type)]),
       );
       if (market === undefined) throw new ApiError('CustomerNotFound');

@@ -72,7 +72,7 @@ export const carts: FastifyPluginAsyncTypebox<CartOptions> = async (app, { db, r
     async (request) => {
       const partnerId = request.caller.tenantId;
       const { customerId, cartId } = cartKey(request.params);
-      const [market, row, now] = await db.read(partnerId, (reading) =>
+      const [market, row, now] = await db.lookUp(partnerId, (reading) =>
         Promise.all([
           findMarket(reading, partnerId, customerId),
           findCart(reading, partnerId, customerId, cartId),

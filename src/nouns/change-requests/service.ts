@@ -146,7 +146,7 @@ export async function listVisibleChangeRequests(
   const { size, ...rest } = asked;
   const found: ChangeRequestRow[] = [];
   for (const partnerId of await readablePartners(db, caller, customerId)) {
-    const rows = await db.read(partnerId, (reading) =>
+    const rows = await db.lookUp(partnerId, (reading) =>
       listChangeRequests(reading, partnerId, customerId, { ...rest, limit: size + 1 }),
     );
     found.push(...rows);
@@ -166,7 +166,7 @@ export async function getVisibleChangeRequest(
   changeRequestId: string,
 ): Promise<ChangeRequestRow> {
   for (const partnerId of await readablePartners(db, caller, customerId)) {
-    const row = await db.read(partnerId, (reading) =>
+    const row = await db.lookUp(partnerId, (reading) =>
       findChangeRequest(reading, partnerId, customerId, changeRequestId),
     );
     if (row) return row;

@@ -22,7 +22,7 @@ export const customerProfiles: FastifyPluginAsyncTypebox<CustomerOptions> = asyn
 
   async function getCustomer(partnerId: string, id: string) {
     const customerId = lowerCaseUuid(id);
-    const row = await db.read(partnerId, (reading) => findCustomer(reading, partnerId, customerId));
+    const row = await db.lookUp(partnerId, (reading) => findCustomer(reading, partnerId, customerId));
     if (!row) throw new ApiError('CustomerNotFound');
     return row;
   }
@@ -113,7 +113,7 @@ export const customerProfiles: FastifyPluginAsyncTypebox<CustomerOptions> = asyn
     handler: async (request, reply) => {
       const partnerId = request.caller.tenantId;
       const domain = fullDomain(request.params.domain);
-      const taken = await db.read(partnerId, (reading) => domainIsTaken(reading, partnerId, domain));
+      const taken = await db.lookUp(partnerId, (reading) => domainIsTaken(reading, partnerId, domain));
       return reply.code(taken ? 200 : 404).send(null);
     },
   });

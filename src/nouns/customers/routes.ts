@@ -87,7 +87,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
       const size = page.query.size || MAX_PAGE;
       const startsWith = filter === undefined ? undefined : readFilter(filter);
       const list = lists.begin();
-      const rows = await list.read(partnerId, (reading) =>
+      const rows = await list.lookUp(partnerId, (reading) =>
         listCustomers(reading, partnerId, {
           ...(startsWith && { startsWith }),
           ...(page.position && { after: page.position }),
@@ -121,7 +121,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
     async (request) => {
       const partnerId = request.caller.tenantId;
       const customerId = lowerCaseUuid(request.params.customer);
-      const row = await db.read(partnerId, (reading) => findCustomer(reading, partnerId, customerId));
+      const row = await db.lookUp(partnerId, (reading) => findCustomer(reading, partnerId, customerId));
       if (!row) throw new ApiError('CustomerNotFound');
       return toCustomer(row);
     },

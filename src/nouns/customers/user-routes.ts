@@ -89,7 +89,7 @@ export const customerUsers: FastifyPluginAsyncTypebox<CustomerOptions> = async (
         'sortDirection',
       ]);
       const wanted = readPage(page.query, page.position, now());
-      const [customer, rows] = await db.read(partnerId, (reading) =>
+      const [customer, rows] = await db.lookUp(partnerId, (reading) =>
         Promise.all([findCustomer(reading, partnerId, customerId), listUsers(reading, partnerId, customerId, wanted)]),
       );
       if (!customer) throw new ApiError('CustomerNotFound');
@@ -147,7 +147,7 @@ export const customerUsers: FastifyPluginAsyncTypebox<CustomerOptions> = async (
       const partnerId = request.caller.tenantId;
       const customerId = lowerCaseUuid(request.params.customer);
       const userId = lowerCaseUuid(request.params.user);
-      const [customer, user] = await db.read(partnerId, (reading) =>
+      const [customer, user] = await db.lookUp(partnerId, (reading) =>
         Promise.all([findCustomer(reading, partnerId, customerId), findUser(reading, partnerId, customerId, userId)]),
       );
       if (!customer) throw new ApiError('CustomerNotFound');

@@ -60,7 +60,7 @@ export const entitlements: FastifyPluginAsyncTypebox<EntitlementOptions> = async
       const partnerId = request.caller.tenantId;
       const customerId = lowerCaseUuid(request.params.customer);
       const { entitlementType, showExpiry = false } = request.query;
-      const [market, orders, reservations, now] = await db.read(partnerId, (reading) =>
+      const [market, orders, reservations, now] = await db.lookUp(partnerId, (reading) =>
         Promise.all([
           findMarket(reading, partnerId, customerId),
           listBoughtOrders(reading, partnerId, customerId),
@@ -100,7 +100,7 @@ export const entitlements: FastifyPluginAsyncTypebox<EntitlementOptions> = async
       const { params } = request;
       const customerId = lowerCaseUuid(params.customer);
       const resourceId = lowerCaseUuid(params.resource);
-      const [market, [order], reservations, now] = await db.read(partnerId, (reading) =>
+      const [market, [order], reservations, now] = await db.lookUp(partnerId, (reading) =>
         Promise.all([
           findMarket(reading, partnerId, customerId),
           listBoughtOrders(reading, partnerId, customerId, resourceId),

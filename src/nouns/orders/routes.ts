@@ -38,7 +38,7 @@ export const orders: FastifyPluginAsyncTypebox<OrderOptions> = async (app, { db,
     params: { customer: string; order: string },
   ): Promise<[OrderRow, string, Date]> {
     const [customerId, orderId] = [lowerCaseUuid(params.customer), lowerCaseUuid(params.order)];
-    const [market, row, now] = await db.read(partnerId, (reading) =>
+    const [market, row, now] = await db.lookUp(partnerId, (reading) =>
       Promise.all([
         findMarket(reading, partnerId, customerId),
         findOrder(reading, partnerId, customerId, orderId),
@@ -104,7 +104,7 @@ export const orders: FastifyPluginAsyncTypebox<OrderOptions> = async (app, { db,
       const customerId = lowerCaseUuid(request.params.customer);
       const { billingType, include_price: priced } = request.query;
       const filter = { ...(billingType !== undefined && { billingCycle: billingType }) };
-      const [market, rows, now] = await db.read(partnerId, (reading) =>
+      const [market, rows, now] = await db.lookUp(partnerId, (reading) =>
         Promise.all([
           findMarket(reading, partnerId, customerId),
           listOrders(reading, partnerId, customerId, filter),

@@ -37,7 +37,7 @@ export const priceBook: FastifyPluginAsyncTypebox<PriceBookOptions> = async (app
     },
     async (request, reply) => {
       const partnerId = request.caller.tenantId;
-      const body = toPriceBook(await db.read(partnerId, (reading) => findPriceBook(reading, partnerId)));
+      const body = toPriceBook(await db.lookUp(partnerId, (reading) => findPriceBook(reading, partnerId)));
       return reply.header('ETag', body.attributes.etag).send(body);
     },
   );
@@ -87,7 +87,7 @@ export const priceBook: FastifyPluginAsyncTypebox<PriceBookOptions> = async (app
       const page = openPage<{ size?: number }, number>(tokens, request, 'listPriceBookVersions', ['size']);
       const { size = 100 } = page.query;
       const before = page.position;
-      const rows = await db.read(partnerId, (reading) =>
+      const rows = await db.lookUp(partnerId, (reading) =>
         listPriceBookVersions(reading, partnerId, { ...(before !== undefined && { before }), limit: size + 1 }),
       );
       const shown = rows.slice(0, size);
@@ -116,7 +116,7 @@ export const priceBook: FastifyPluginAsyncTypebox<PriceBookOptions> = async (app
     async (request) => {
       const partnerId = request.caller.tenantId;
       const { version } = request.params;
-      const row = await db.read(partnerId, (reading) => findPriceBookVersion(reading, partnerId, version));
+      const row = await db.lookUp(partnerId, (reading) => findPriceBookVersion(reading, partnerId, version));
       if (!row) throw new ApiError('PriceBookVersionNotFound');
       return toPriceBookVersion(row);
     },

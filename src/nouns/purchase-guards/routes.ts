@@ -31,7 +31,7 @@ export const purchaseGuards: FastifyPluginAsyncTypebox<{ db: DatabaseHandle }> =
       const customerId = lowerCaseUuid(request.params.customer);
       const { resource } = request.params;
       const partnerId = request.caller.tenantId;
-      const guards = await db.read(partnerId, (reading) => getGuards(reading, partnerId, { customerId, resource }));
+      const guards = await db.lookUp(partnerId, (reading) => getGuards(reading, partnerId, { customerId, resource }));
       return reply.header('ETag', guards.attributes.etag).send(guards);
     },
   );

@@ -76,7 +76,7 @@ export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOpti
         return partnerCenterCollection(listPolicies(rows ?? []));
       }
       const page = openPage<Record<string, never>, string>(tokens, request, 'listSelfServePolicies', []);
-      const rows = await db.read(partnerId, (reading) =>
+      const rows = await db.lookUp(partnerId, (reading) =>
         listPolicyRows(reading, partnerId, {
           ...(page.position !== undefined && { after: page.position }),
           customers: POLICIES_PER_PAGE + 1,

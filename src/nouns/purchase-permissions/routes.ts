@@ -200,7 +200,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
       const customerId = lowerCaseUuid(request.params.customer);
       const { resource } = request.params;
       const partnerId = request.caller.tenantId;
-      const verdict = await db.read(partnerId, (reading) =>
+      const verdict = await db.lookUp(partnerId, (reading) =>
         checkEligibility(reading, rules, partnerId, customerId, resource, now()),
       );
       return {
@@ -240,7 +240,7 @@ export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOp
         'size',
       ]);
       const { state, effective, size = 100 } = page.query;
-      const rows = await db.read(partnerId, (reading) =>
+      const rows = await db.lookUp(partnerId, (reading) =>
         listPartnerPermissions(reading, partnerId, {
           ...(state && { state }),
           ...(effective !== undefined && { effective }),

@@ -40,7 +40,7 @@ export const exchanges: FastifyPluginAsyncTypebox<RefundOptions> = async (app, {
 
   /** The customer that the reservations are of. @throws ApiError ReservationOrderNotFound, InvalidInput */
   async function customerOf(partnerId: string, returns: readonly Units[]): Promise<string> {
-    const orders = await db.read(partnerId, (reading) =>
+    const orders = await db.lookUp(partnerId, (reading) =>
       Promise.all(returns.map((one) => findReservationOrder(reading, partnerId, one.reservationOrderId))),
     );
     const [customerId, ...others] = new Set(orders.map((order) => order?.customer_id));

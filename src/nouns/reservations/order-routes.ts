@@ -75,7 +75,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<ReservationOptions> = async 
       const id = readOrderId(request.params.reservationOrderId);
       const at = now();
       const { partnerId, order } = await findVisibleOrder(db, request.caller, id, READ, at);
-      const rows = await db.read(partnerId, (reading) => listReservationsOf(reading, partnerId, id));
+      const rows = await db.lookUp(partnerId, (reading) => listReservationsOf(reading, partnerId, id));
       return toReservationOrder(order, rows, at, { expand: request.query.$expand });
     },
   );

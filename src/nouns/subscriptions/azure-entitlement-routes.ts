@@ -40,7 +40,7 @@ export const azureEntitlements: FastifyPluginAsyncTypebox<SubscriptionOptions> =
   const writable = { access: { partner: WRITERS } };
 
   async function read(partnerId: string, { customerId, subscriptionId }: SubscriptionKey) {
-    const [market, subscription, azureSubscriptions] = await db.read(partnerId, (reading) =>
+    const [market, subscription, azureSubscriptions] = await db.lookUp(partnerId, (reading) =>
       Promise.all([
         findMarket(reading, partnerId, customerId),
         findSubscription(reading, partnerId, customerId, subscriptionId),

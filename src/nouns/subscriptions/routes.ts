@@ -37,7 +37,7 @@ export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = asy
   const writable = { access: { partner: WRITERS } };
 
   async function read(partnerId: string, key: SubscriptionKey): Promise<[SubscriptionRow, string]> {
-    const [market, row] = await db.read(partnerId, (reading) =>
+    const [market, row] = await db.lookUp(partnerId, (reading) =>
       Promise.all([
         findMarket(reading, partnerId, key.customerId),
         findSubscription(reading, partnerId, key.customerId, key.subscriptionId),
@@ -70,7 +70,7 @@ export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = asy
       const customerId = lowerCaseUuid(request.params.customer);
       const { order_id: orderId, mpn_id: mpnId } = request.query;
       const filter = { ...(orderId !== undefined && { orderId }), ...(mpnId !== undefined && { mpnId }) };
-      const [market, rows] = await db.read(partnerId, (reading) =>
+      const [market, rows] = await db.lookUp(partnerId, (reading) =>
         Promise.all([
           findMarket(reading, partnerId, customerId),
           listSubscriptions(reading, partnerId, customerId, filter),

@@ -57,7 +57,7 @@ export const webhookRegistrations: FastifyPluginAsyncTypebox<WebhookOptions> = a
     },
     async (request) => {
       const { tenantId: partnerId } = request.caller;
-      const row = await db.read(partnerId, (reading) => findRegistration(reading, partnerId));
+      const row = await db.lookUp(partnerId, (reading) => findRegistration(reading, partnerId));
       if (!row) throw new ApiError('WebhookRegistrationNotFound');
       return toRegistration(row);
     },

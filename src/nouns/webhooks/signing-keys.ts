@@ -40,7 +40,7 @@ export async function ensureSigningKey(
   now: Date,
 ): Promise<SigningKey> {
   const needed = new Date(now.getTime() + RENEWAL);
-  for (const row of await db.read(partnerId, (reading) => listUsableKeys(reading, partnerId, needed))) {
+  for (const row of await db.lookUp(partnerId, (reading) => listUsableKeys(reading, partnerId, needed))) {
     const privateKey = unsealKey(sealKey, row.sealed_key);
     if (privateKey) return { keyId: row.key_id, privateKey };
   }

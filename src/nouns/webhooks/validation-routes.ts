@@ -50,7 +50,7 @@ export const webhookValidation: FastifyPluginAsyncTypebox<Pick<WebhookOptions, '
     async (request) => {
       const { tenantId: partnerId } = request.caller;
       const correlationId = lowerCaseUuid(request.params.correlationId);
-      return db.read(partnerId, (reading) => getValidationEvent(reading, partnerId, correlationId));
+      return db.lookUp(partnerId, (reading) => getValidationEvent(reading, partnerId, correlationId));
     },
   );
 
@@ -76,7 +76,7 @@ export const webhookValidation: FastifyPluginAsyncTypebox<Pick<WebhookOptions, '
     async (request, reply) => {
       const partnerId = lowerCaseUuid(request.params.partner);
       const keyId = lowerCaseUuid(request.params.key);
-      const certificate = await db.read(partnerId, (reading) => findCertificate(reading, partnerId, keyId));
+      const certificate = await db.lookUp(partnerId, (reading) => findCertificate(reading, partnerId, keyId));
       if (certificate === undefined) throw new ApiError('NotFound');
       return reply
         .type(CERTIFICATE_TYPE)

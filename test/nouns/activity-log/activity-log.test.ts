@@ -44,14 +44,19 @@ const lines = (text: string): Entry[] =>
 
 /** Counts the transactions that read, and can fail one. */
 function watchReads(t: { teardown(fn: () => void): void }, failAt = Number.POSITIVE_INFINITY) {
-  const { read } = service.db;
+  const { read, lookUp } = service.db;
   const counted = { reads: 0 };
-  service.db.read = (partnerId, work) => {
-    counted.reads += 1;
-    return counted.reads === failAt ? Promise.reject(new Error('the database went away')) : read(partnerId, work);
-  };
+  const watched =
+    (reading: typeof read): typeof read =>
+    (partnerId, work) => {
+      counted.reads += 1;
+      return counted.reads === failAt ? Promise.reject(new Error('the database went away')) : reading(partnerId, work);
+    };
+  service.db.read = watched(read);
+  service.db.lookUp = watched(lookUp);
   t.teardown(() => {
     service.db.read = read;
+    service.db.lookUp = lookUp;
   });
   return counted;
 }

@@ -59,7 +59,9 @@ export async function locate(
   const customerId =
     caller.kind === 'customer' ? caller.tenantId : (tenantId?.toLowerCase() ?? (isUuid(named) ? named : undefined));
   for (const partnerId of customerId === undefined ? [] : partnerIds) {
-    const chains = await db.read(partnerId, (reading) => listAzureSubscriptions(reading, partnerId, customerId ?? ''));
+    const chains = await db.lookUp(partnerId, (reading) =>
+      listAzureSubscriptions(reading, partnerId, customerId ?? ''),
+    );
     const atAndAbove = scopeKeysAtAndAbove(scope, chains, customerId ?? '');
     if (customerId !== undefined && atAndAbove) return { partnerId, customerId, scope, atAndAbove, chains };
   }
@@ -75,7 +77,7 @@ async function locateSubscription(
   const id = scope.azureSubscriptionId ?? '';
   let nearest: { partnerId: string; found: FoundSubscription } | undefined;
   for (const partnerId of partnerIds) {
-    const found = await db.read(partnerId, (reading) => findAzureSubscription(reading, partnerId, id));
+    const found = await db.lookUp(partnerId, (reading) => findAzureSubscription(reading, partnerId, id));
     if (!found || (caller.kind === 'customer' && found.customerId !== caller.tenantId)) continue;
     if (!nearest || (nearest.found.subscriptionId === null && found.subscriptionId !== null)) {
       nearest = { partnerId, found };
