@@ -1,4 +1,5 @@
 import { type Insertable, type SqlBool, sql } from 'kysely';
+import { compileOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { LockedCustomer } from '../../db/customer-lock.js';
 import type { CustomersTable } from '../../db/tables.js';
@@ -16,6 +17,25 @@ export async function findCustomer(
     .where('customer_id', '=', customerId)
     .where('deleted_on', 'is', null)
     .executeTakeFirst();
+}
+
+const selectCustomers = compileOnce((db, $: { partnerId: string; customerIds: readonly string[] }) =>
+  db
+    .selectFrom('customers')
+    .selectAll()
+    .where('partner_id', '=', $.partnerId)
+    .where(sql<boolean>`customer_id = any(${$.customerIds}::uuid[])`)
+    .where('deleted_on', 'is', null),
+);
+
+/** Those of the customers that this partner has, by id. */
+export async function loadCustomers(
+  db: Reading,
+  partnerId: string,
+  customerIds: readonly string[],
+): Promise<ReadonlyMap<string, CustomerRow>> {
+  const rows = await selectCustomers(db, { partnerId, customerIds });
+  return new Map(rows.map((row) => [row.customer_id, row]));
 }
 
 export async function domainIsTaken(db: Reading, partnerId: string, domain: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { batchByKey } from '../../db/batch-by-key.js';
 import type { DatabaseHandle } from '../../db/connect.js';
 import type { Lists } from '../../db/replica.js';
 import { ApiError } from '../../errors/api-error.js';
@@ -14,7 +15,7 @@ import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import { announceEligibility, type PermissionRules } from '../purchase-permissions/service.js';
 import { createCustomer } from './create-customer.js';
-import { findCustomer, type ListPosition, listCustomers, type StartsWith } from './queries.js';
+import { type ListPosition, listCustomers, loadCustomers, type StartsWith } from './queries.js';
 import { Customer, CustomerCollection, CustomerCreate, CustomerUpdate } from './schemas.js';
 import { deleteCustomer, endRelations } from './service.js';
 import { toCustomer, toPartialCustomer } from './view.js';
@@ -52,6 +53,7 @@ function readFilter(text: string): StartsWith | undefined {
 
 export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lists }> = async (app, options) => {
   const { db, lists, rules, events, tokens, sandbox, now } = options;
+  const findCustomer = batchByKey(db.lookUp, loadCustomers);
   const tags = ['Customers'];
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };
@@ -121,7 +123,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
     async (request) => {
       const partnerId = request.caller.tenantId;
       const customerId = lowerCaseUuid(request.params.customer);
-      const row = await db.lookUp(partnerId, (reading) => findCustomer(reading, partnerId, customerId));
+      const row = await findCustomer(partnerId, customerId);
       if (!row) throw new ApiError('CustomerNotFound');
       return toCustomer(row);
     },

@@ -35,7 +35,7 @@ export function demandReseller({ customer: { relationship } }: OrderingFacts): v
 export async function lockForOrdering(tx: Tx, partnerId: string, customerId: string): Promise<OrderingFacts> {
   const [{ customer, now }, subscriptions, azureSubscriptions, seller, agreements, priceBook] = await Promise.all([
     lockCustomer(tx, partnerId, customerId),
-    listSubscriptions(tx, partnerId, customerId, {}),
+    listSubscriptions(tx, partnerId, customerId),
     listAllAzureSubscriptions(tx, partnerId, customerId),
     getSeller(tx, partnerId),
     listAgreements(tx, partnerId, customerId, undefined),

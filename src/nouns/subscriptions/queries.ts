@@ -1,5 +1,5 @@
 import { sql, type Updateable } from 'kysely';
-import { insertOnce } from '../../db/compile-once.js';
+import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { ArmSubscriptionState, AzureSubscriptionsTable, SubscriptionsTable } from '../../db/tables.js';
 import type { AzureSubscriptionRow, SubscriptionRow } from './wire.js';
@@ -16,24 +16,61 @@ export async function findMarket(db: Reading, partnerId: string, customerId: str
   return row?.country;
 }
 
-/** All of a customer's subscriptions: the original pages them neither. */
+/** All of a customer's subscriptions, oldest first. */
 export async function listSubscriptions(
   db: Reading,
   partnerId: string,
   customerId: string,
-  filter: { orderId?: string; mpnId?: string },
 ): Promise<SubscriptionRow[]> {
-  const { orderId, mpnId } = filter;
   return db
     .selectFrom('subscriptions')
     .selectAll()
     .where('partner_id', '=', partnerId)
     .where('customer_id', '=', customerId)
-    .$if(orderId !== undefined, (query) => query.where('order_id', '=', orderId ?? ''))
-    .$if(mpnId !== undefined, (query) => query.where('mpn_id', '=', mpnId ?? ''))
     .orderBy('creation_date')
     .orderBy('subscription_id')
     .execute();
+}
+
+export interface CustomerSubscriptions {
+  market: string;
+  /** All of them, oldest first: the original pages them neither. */
+  rows: SubscriptionRow[];
+}
+
+const selectSubscriptions = compileOnce((db, $: { partnerId: string; customerIds: readonly string[] }) =>
+  db
+    .selectFrom('customers as c')
+    .leftJoin('subscriptions as s', (join) =>
+      join.onRef('s.partner_id', '=', 'c.partner_id').onRef('s.customer_id', '=', 'c.customer_id'),
+    )
+    .selectAll('s')
+    .select(['c.customer_id as of_customer', 'c.country as market'])
+    .where('c.partner_id', '=', $.partnerId)
+    .where(sql<boolean>`c.customer_id = any(${$.customerIds}::uuid[])`)
+    .where('c.deleted_on', 'is', null),
+);
+
+/** The subscriptions of each customer that this partner has; the others are not in the map. */
+export async function loadSubscriptions(
+  db: Reading,
+  partnerId: string,
+  customerIds: readonly string[],
+): Promise<ReadonlyMap<string, CustomerSubscriptions>> {
+  const byCustomer = new Map<string, CustomerSubscriptions>();
+  const found = await selectSubscriptions(db, { partnerId, customerIds });
+  for (const { of_customer: customerId, market, ...row } of found) {
+    const of = byCustomer.get(customerId) ?? { market, rows: [] };
+    if (row.subscription_id !== null) of.rows.push(row as SubscriptionRow);
+    byCustomer.set(customerId, of);
+  }
+  for (const { rows } of byCustomer.values()) rows.sort(byAge);
+  return byCustomer;
+}
+
+function byAge(one: SubscriptionRow, other: SubscriptionRow): number {
+  const apart = one.creation_date.getTime() - other.creation_date.getTime();
+  return apart || (one.subscription_id < other.subscription_id ? -1 : 1);
 }
 
 export async function findSubscription(

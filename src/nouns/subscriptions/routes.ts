@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { batchByKey } from '../../db/batch-by-key.js';
 import type { DatabaseHandle } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
 import type { Events } from '../../events.js';
@@ -9,7 +10,7 @@ import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import { announceEligibility, type PermissionRules } from '../purchase-permissions/service.js';
-import { findMarket, findSubscription, listSubscriptions } from './queries.js';
+import { findMarket, findSubscription, loadSubscriptions } from './queries.js';
 import { Subscription, SubscriptionCollection, SubscriptionRegistrationStatus, SubscriptionUpdate } from './schemas.js';
 import { changeSubscription, registerSubscription, type SubscriptionKey } from './service.js';
 import { type SubscriptionRow, subscriptionEtag, toRegistrationStatus, toSubscription } from './wire.js';
@@ -32,6 +33,7 @@ export function subscriptionKey(params: { customer: string; subscription: string
 
 export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = async (app, options) => {
   const { db, rules, events } = options;
+  const findSubscriptions = batchByKey(db.lookUp, loadSubscriptions);
   const tags = ['Subscriptions'];
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };
@@ -69,16 +71,13 @@ export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = asy
       const partnerId = request.caller.tenantId;
       const customerId = lowerCaseUuid(request.params.customer);
       const { order_id: orderId, mpn_id: mpnId } = request.query;
-      const filter = { ...(orderId !== undefined && { orderId }), ...(mpnId !== undefined && { mpnId }) };
-      const [market, rows] = await db.lookUp(partnerId, (reading) =>
-        Promise.all([
-          findMarket(reading, partnerId, customerId),
-          listSubscriptions(reading, partnerId, customerId, filter),
-        ]),
+      const found = await findSubscriptions(partnerId, customerId);
+      if (!found) throw new ApiError('CustomerNotFound');
+      const wanted = found.rows.filter(
+        (row) => (orderId ?? row.order_id) === row.order_id && (mpnId ?? row.mpn_id) === row.mpn_id,
       );
-      if (market === undefined) throw new ApiError('CustomerNotFound');
       return partnerCenterPage({
-        items: rows.map((row) => toSubscription(row, market)),
+        items: wanted.map((row) => toSubscription(row, found.market)),
         path: `/customers/${customerId}/subscriptions`,
         query: { order_id: orderId, mpn_id: mpnId },
       });
