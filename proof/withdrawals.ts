@@ -107,7 +107,8 @@ export const lapses: readonly Withdrawal[] = [
       await sql(
         `update subscriptions set offer_id = 'MS-AZR-0145P', offer_name = 'Microsoft Azure', product_type_id = null,
            entitlement_id = (select azure_subscription_id from azure_subscriptions a
-             where a.partner_id = subscriptions.partner_id and a.subscription_id = subscriptions.subscription_id)
+             where a.partner_id = subscriptions.partner_id and a.customer_id = subscriptions.customer_id
+               and a.subscription_id = subscriptions.subscription_id)
          where partner_id = $1 and customer_id between $2 and $3`,
         [CONTOSO, customerId(from), customerId(to)],
       );
