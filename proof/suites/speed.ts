@@ -49,7 +49,10 @@ const TARGET = {
 
 const KEEP = '(globalThis.unanswered ??= new Map()).set(request, reply);';
 const DROP = 'globalThis.unanswered.delete(request);';
-/** How it is without the guards: requests in a map while they are not answered, each look-up and each write by itself, the last page by OFFSET, the log without indexes by time. */
+/**
+ * How it is without the guards: requests in a map while they are not answered, each look-up and each write by itself, the
+ * last page by OFFSET, the log without indexes by time.
+ */
 const WITHOUT = {
   alterations: [
     { file: 'db/batch-by-key.js', line: 'const MOST = 128;', by: 'const MOST = 1;' },
