@@ -1,12 +1,15 @@
-import { classifyFailure } from '../errors/from-postgres.js';
+import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
 import type { DatabaseHandle, Reading } from './connect.js';
 import { gather } from './gather.js';
 
 /** Keys per statement. */
 const MOST = 128;
+/** As long as a request waits for a connection. */
+const BEGUN_WITHIN_MS = 1000;
 
 interface Waiting<Value> {
   key: string;
+  since: number;
   resolve: (value: Value | undefined) => void;
   reject: (reason: unknown) => void;
 }
@@ -34,6 +37,17 @@ export function batchByKey<Value>(
     return [];
   }
 
-  const add = gather<Waiting<Value>>({ most: MOST, lanes: 1, enough: 1, run });
-  return (partnerId, key) => new Promise((resolve, reject) => add(partnerId, { key, resolve, reject }));
+  const add = gather<Waiting<Value>>({
+    most: MOST,
+    lanes: 1,
+    enough: 1,
+    patience: {
+      milliseconds: BEGUN_WITHIN_MS,
+      since: ({ since }) => since,
+      refuse: ({ reject }) => reject(new DatabaseUnavailable(`not begun in ${BEGUN_WITHIN_MS} ms: too many read`)),
+    },
+    run,
+  });
+  return (partnerId, key) =>
+    new Promise((resolve, reject) => add(partnerId, { key, since: performance.now(), resolve, reject }));
 }

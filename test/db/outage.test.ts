@@ -120,6 +120,20 @@ t.test('a connection that does not become free is waited for once', async (t) =>
   await db.close();
 });
 
+t.test('however many look up when no connection is free, nobody waits for much longer than a second', async (t) => {
+  const db = open({ poolMax: 1 });
+  const { release, holding } = await hold(db);
+  const find = batchByKey(db.lookUp, async () => new Map<string, string>());
+  const begun = performance.now();
+  const outcomes = await Promise.allSettled(Array.from({ length: 600 }, (_, key) => find(PARTNER, String(key))));
+  const waited = performance.now() - begun;
+  t.ok(outcomes.every((one) => one.status === 'rejected' && one.reason instanceof DatabaseUnavailable));
+  t.ok(waited < 1700, `${Math.round(waited)} ms`);
+  release();
+  await holding;
+  await db.close();
+});
+
 t.test('more than a hundred for each connection do not wait', async (t) => {
   const db = open({ poolMax: 1, waitMilliseconds: 20_000 });
   const { release, holding } = await hold(db);
