@@ -35,7 +35,7 @@ async function untilWaiting({ database }: Setting, name: string, sessions: numbe
 /** What reads a table that somebody locks: each in a transaction of its own. */
 const STUCK = 'agreements';
 /** What the crowd reads: not by key, where one transaction serves many. */
-const WANTED = 'subscriptions';
+const WANTED = 'users';
 const CROWD = 500;
 /** For a connection, and until the refusal is there, on a machine that is busy with both sides. */
 const WAIT_MS = 1700;

@@ -4,8 +4,8 @@ import { gather } from './gather.js';
 
 /** Keys per statement. */
 const MOST = 128;
-/** As long as a request waits for a connection. */
-const BEGUN_WITHIN_MS = 1000;
+/** After it a request may wait for a connection, for a second. */
+const BEGUN_WITHIN_MS = 500;
 
 interface Waiting<Value> {
   key: string;

@@ -120,7 +120,7 @@ t.test('a connection that does not become free is waited for once', async (t) =>
   await db.close();
 });
 
-t.test('however many look up when no connection is free, nobody waits for much longer than a second', async (t) => {
+t.test('however many look up when no connection is free, nobody waits for two seconds', async (t) => {
   const db = open({ poolMax: 1 });
   const { release, holding } = await hold(db);
   const find = batchByKey(db.lookUp, async () => new Map<string, string>());
