@@ -97,13 +97,13 @@ interface CachedToken {
 }
 
 interface Sent {
-  authorization: string | undefined;
+  authorization: string;
   token: string;
-  /** The key of the cache: tokens themselves are not kept. */
+  /** What the cache knows the token by: the cache holds no tokens. */
   key: string;
 }
 
-/** What each connection sent last: one caller's requests bring the same header over again. */
+/** What each open connection sent last: one caller's requests bring the same header over again. */
 const lastSent = new WeakMap<Socket, Sent>();
 
 /** @throws ApiError InvalidInput for two Authorization headers, TokenMissing when there is no bearer token */
@@ -117,16 +117,16 @@ function readToken(request: FastifyRequest): Sent {
   if (count > 1) {
     throw new ApiError('InvalidInput', { description: 'The header Authorization came twice. Send it once.' });
   }
-  const { authorization } = request.headers;
+  const { authorization = '' } = request.headers;
   const last = lastSent.get(request.raw.socket);
-  if (last !== undefined && last.authorization === authorization) return last;
-  const token = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+  if (last?.authorization === authorization) return last;
+  const token = BEARER.exec(authorization)?.[1];
   if (token !== undefined) {
     const sent = { authorization, token, key: hash('sha256', token) };
     lastSent.set(request.raw.socket, sent);
     return sent;
   }
-  if (authorization !== undefined && /^bearer +\S/i.test(authorization)) throw new TokenRefused('not_a_jwt');
+  if (/^bearer +\S/i.test(authorization)) throw new TokenRefused('not_a_jwt');
   throw new ApiError('TokenMissing', { headers: { 'WWW-Authenticate': CHALLENGE } });
 }
 
