@@ -44,21 +44,14 @@ export async function readPage(
   const rows: EntryRow[] = [];
   for (let after = wish.after; ; ) {
     const start = after;
-    const limit = size + 1 - rows.length;
-    const { through, found } = sliced
-      ? await list.read(partnerId, async (reading) => {
-          const end = await findSliceEnd(reading, partnerId, selection, {
-            order,
-            after: start,
-            entries: SLICE_ENTRIES,
-          });
-          const span = { order, after: start, through: end, limit };
-          return { through: end, found: await listEntries(reading, partnerId, selection, span) };
-        })
-      : await list.lookUp(partnerId, async (reading) => {
-          const span = { order, after: start, through: undefined, limit };
-          return { through: undefined, found: await listEntries(reading, partnerId, selection, span) };
-        });
+    // What is not sliced is one statement, issued at once.
+    const { through, found } = await list[sliced ? 'read' : 'lookUp'](partnerId, async (reading) => {
+      const end = sliced
+        ? await findSliceEnd(reading, partnerId, selection, { order, after: start, entries: SLICE_ENTRIES })
+        : undefined;
+      const span = { order, after: start, through: end, limit: size + 1 - rows.length };
+      return { through: end, found: await listEntries(reading, partnerId, selection, span) };
+    });
     rows.push(...found);
     const last = rows[size - 1];
     if (rows.length > size && last) return { rows: rows.slice(0, size), next: positionOf(last) };

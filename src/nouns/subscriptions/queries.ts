@@ -48,7 +48,9 @@ const selectSubscriptions = compileOnce((db, $: { partnerId: string; customerIds
     .select(['c.customer_id as of_customer', 'c.country as market'])
     .where('c.partner_id', '=', $.partnerId)
     .where(sql<boolean>`c.customer_id = any(${$.customerIds}::uuid[])`)
-    .where('c.deleted_on', 'is', null),
+    .where('c.deleted_on', 'is', null)
+    .orderBy('s.creation_date')
+    .orderBy('s.subscription_id'),
 );
 
 /** The subscriptions of each customer that this partner has; the others are not in the map. */
@@ -64,13 +66,7 @@ export async function loadSubscriptions(
     if (row.subscription_id !== null) of.rows.push(row as SubscriptionRow);
     byCustomer.set(customerId, of);
   }
-  for (const { rows } of byCustomer.values()) rows.sort(byAge);
   return byCustomer;
-}
-
-function byAge(one: SubscriptionRow, other: SubscriptionRow): number {
-  const apart = one.creation_date.getTime() - other.creation_date.getTime();
-  return apart || (one.subscription_id < other.subscription_id ? -1 : 1);
 }
 
 export async function findSubscription(
