@@ -61,6 +61,29 @@ function callable<Parameters extends Readonly<Record<string, unknown>>, Row>(
 }
 
 /**
+ * {@link compileOnce} for a statement whose text depends on what is asked for: compiled at the first use of each shape.
+ * @param build its text may depend on the shape, of which there are few
+ */
+export function compileEach<
+  Shape extends Readonly<Record<string, string | boolean>>,
+  Parameters extends Readonly<Record<string, unknown>>,
+  Row,
+>(
+  build: (db: Kysely<Database>, parameters: Parameters, shape: Shape) => Compilable<Row>,
+): (db: Reading, shape: Shape, parameters: Parameters) => Promise<Row[]> {
+  const statements = new Map<string, (db: Reading, parameters: Parameters) => Promise<Row[]>>();
+  return (db, shape, parameters) => {
+    const key = JSON.stringify(shape);
+    let statement = statements.get(key);
+    if (!statement) {
+      statement = callable((builder, $: Parameters) => build(builder, $, shape), undefined);
+      statements.set(key, statement);
+    }
+    return statement(db, parameters);
+  };
+}
+
+/**
  * {@link compileOnce} for the insertion of one row.
  * @param complete adds what the statement ends with, e.g. `on conflict`; without parameters
  */

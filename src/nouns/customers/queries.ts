@@ -1,5 +1,5 @@
 import { type Insertable, type SqlBool, sql } from 'kysely';
-import { compileOnce } from '../../db/compile-once.js';
+import { compileEach, compileOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { LockedCustomer } from '../../db/customer-lock.js';
 import type { CustomersTable } from '../../db/tables.js';
@@ -49,50 +49,75 @@ export async function domainIsTaken(db: Reading, partnerId: string, domain: stri
   return row !== undefined;
 }
 
-export interface ListPosition {
-  /** `company_name_key` of the last row shown. */
-  key: string;
-  customerId: string;
-}
-
 /** What a listed customer's column starts with, in lower case. */
 export interface StartsWith {
   column: 'company_name_key' | 'domain' | 'associated_partner_id';
   prefix: string;
 }
 
-export async function listCustomers(
-  db: Reading,
-  partnerId: string,
-  page: { startsWith?: StartsWith; after?: ListPosition; limit: number },
-): Promise<(PartialCustomerRow & { company_name_key: string })[]> {
-  const { startsWith, after } = page;
-  return db
-    .selectFrom('customers')
-    .select(['customer_id', 'company_name', 'company_name_key', 'domain', 'relationship'])
-    .where('partner_id', '=', partnerId)
-    .where('deleted_on', 'is', null)
-    .$if(startsWith !== undefined, (query) => query.where(startsWithCondition(startsWith)))
-    .$if(after !== undefined, (query) =>
-      query.where(
-        sql<SqlBool>`(company_name_key, customer_id) > (${after?.key ?? ''}, ${after?.customerId ?? ''}::uuid)`,
-      ),
-    )
-    .orderBy('company_name_key')
-    .orderBy('customer_id')
-    .limit(page.limit)
-    .execute();
+/** What a list is in the order of: what it is looked for by, so that an index has it. */
+export type ListOrder = 'company_name_key' | 'domain';
+
+export const orderOf = (startsWith: StartsWith | undefined): ListOrder =>
+  startsWith?.column === 'domain' ? 'domain' : 'company_name_key';
+
+export interface ListPosition {
+  /** The last row's value of the column that the list is in the order of. */
+  key: string;
+  customerId: string;
 }
 
 /** The greatest character of Unicode: behind every text that goes on after the prefix, in the byte order of "C". */
 const LAST_CHARACTER = '\u{10ffff}';
 
-function startsWithCondition(filter: StartsWith | undefined) {
-  if (filter === undefined) return sql<SqlBool>`true`;
-  const { column, prefix } = filter;
-  if (column === 'associated_partner_id') return sql<SqlBool>`starts_with(lower(associated_partner_id), ${prefix})`;
-  // Bounds, not LIKE: of a pattern that is a parameter the planner cannot make a range of the index.
-  return sql<SqlBool>`${sql.ref(column)} >= ${prefix} and ${sql.ref(column)} < ${prefix + LAST_CHARACTER}`;
+const selectListed = compileEach(
+  (
+    db,
+    $: { partnerId: string; prefix: string; end: string; key: string; customerId: string; limit: number },
+    shape: { startsWith: StartsWith['column'] | 'any'; continued: boolean },
+  ) => {
+    const order: ListOrder = shape.startsWith === 'domain' ? 'domain' : 'company_name_key';
+    let query = db
+      .selectFrom('customers')
+      .select(['customer_id', 'company_name', 'company_name_key', 'domain', 'relationship'])
+      .where('partner_id', '=', $.partnerId)
+      .where('deleted_on', 'is', null);
+    if (shape.startsWith === 'associated_partner_id') {
+      query = query.where(sql<SqlBool>`starts_with(lower(associated_partner_id), ${$.prefix})`);
+    } else if (shape.startsWith !== 'any') {
+      // Bounds, not LIKE: of a pattern that is a parameter the planner cannot make a range of the index. The place of the
+      // last row is the lower one of a further page: given both, the scan may start at the other.
+      if (!shape.continued) query = query.where(order, '>=', $.prefix);
+      query = query.where(order, '<', $.end);
+    }
+    // A domain is one customer's.
+    const place = order === 'domain' ? sql`domain` : sql`(company_name_key, customer_id)`;
+    const last = order === 'domain' ? sql`${$.key}` : sql`(${$.key}, ${$.customerId}::uuid)`;
+    if (shape.continued) query = query.where(sql<SqlBool>`${place} > ${last}`);
+    query = query.orderBy(order);
+    return (order === 'domain' ? query : query.orderBy('customer_id')).limit($.limit);
+  },
+);
+
+export async function listCustomers(
+  db: Reading,
+  partnerId: string,
+  page: { startsWith?: StartsWith; after?: ListPosition; limit: number },
+): Promise<(PartialCustomerRow & { company_name_key: string })[]> {
+  const { startsWith, after, limit } = page;
+  const prefix = startsWith?.prefix ?? '';
+  return selectListed(
+    db,
+    { startsWith: startsWith?.column ?? 'any', continued: after !== undefined },
+    {
+      partnerId,
+      prefix,
+      end: prefix + LAST_CHARACTER,
+      key: after?.key ?? '',
+      customerId: after?.customerId ?? '',
+      limit,
+    },
+  );
 }
 
 /** Names of subscriptions that are active, a few of them: what has to be suspended before a relationship can end. */

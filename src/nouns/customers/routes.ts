@@ -15,7 +15,14 @@ import { lowerCaseUuid, ref, Uuid } from '../../http/schemas.js';
 import { READERS, WRITERS } from '../../plugins/authorization.js';
 import { announceEligibility, type PermissionRules } from '../purchase-permissions/service.js';
 import { createCustomer } from './create-customer.js';
-import { type ListPosition, listCustomers, loadCustomers, type StartsWith } from './queries.js';
+import {
+  type ListOrder,
+  type ListPosition,
+  listCustomers,
+  loadCustomers,
+  orderOf,
+  type StartsWith,
+} from './queries.js';
 import { Customer, CustomerCollection, CustomerCreate, CustomerUpdate } from './schemas.js';
 import { deleteCustomer, endRelations } from './service.js';
 import { toCustomer, toPartialCustomer } from './view.js';
@@ -45,6 +52,11 @@ interface Query {
   filter?: string;
 }
 
+/** Where a page ends. A token of an earlier version has no order: it means that of names. */
+interface Position extends ListPosition {
+  order?: ListOrder;
+}
+
 function readFilter(text: string): StartsWith | undefined {
   const { field, value } = parseFilter(text, FIELDS);
   const column = COLUMNS[field];
@@ -66,6 +78,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
         tags,
         operationId: 'listCustomers',
         summary: "List the partner's customers by company name",
+        description: 'With a filter on Domain by domain.',
         querystring: Type.Object({
           size: Type.Optional(
             Type.Integer({ minimum: 0, maximum: MAX_PAGE, default: MAX_PAGE, description: '0: the default.' }),
@@ -84,10 +97,16 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
     },
     async (request, reply) => {
       const partnerId = request.caller.tenantId;
-      const page = openPage<Query, ListPosition>(tokens, request, 'listCustomers', ['size', 'filter']);
+      const page = openPage<Query, Position>(tokens, request, 'listCustomers', ['size', 'filter']);
       const { filter } = page.query;
       const size = page.query.size || MAX_PAGE;
       const startsWith = filter === undefined ? undefined : readFilter(filter);
+      const order = orderOf(startsWith);
+      if (page.position && (page.position.order ?? 'company_name_key') !== order) {
+        throw new ApiError('InvalidInput', {
+          description: 'The continuation token is of an order that is not kept any more. Start again without it.',
+        });
+      }
       const list = lists.begin();
       const rows = await list.lookUp(partnerId, (reading) =>
         listCustomers(reading, partnerId, {
@@ -103,7 +122,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
         items: shown.map(toPartialCustomer),
         path: '/customers',
         query: { size: page.query.size, filter },
-        nextToken: last && page.seal({ key: last.company_name_key, customerId: last.customer_id }),
+        nextToken: last && page.seal({ key: last[order], customerId: last.customer_id, order }),
       });
     },
   );

@@ -68,6 +68,33 @@ t.test('customers are listed page by page in the order of their names, partial',
   t.same(Object.keys(first.companyProfile).sort(), ['attributes', 'companyName', 'domain', 'links', 'tenantId']);
 });
 
+t.test('what is filtered by domain is listed page by page in the order of domains, whatever the names', async (t) => {
+  const mark = `d${randomUUID().slice(0, 6)}`;
+  for (const [name, domain] of [
+    ['Aaa', 'c'],
+    ['Bbb', 'a'],
+    ['Ccc', 'd'],
+    ['Ddd', 'b'],
+  ]) {
+    const { customerId } = await service.newCustomer({ name: `${mark} ${name}`, eligible: false });
+    await service.sql('update customers set domain = $1 where customer_id = $2', [
+      `${mark}-${domain}.example`,
+      customerId,
+    ]);
+  }
+  const pages: string[][] = [];
+  let headers: Record<string, string> = {};
+  for (let path = `/v1/customers?size=3&filter=${filter('Domain', mark.toUpperCase())}`; ; ) {
+    const { body } = await request('GET', path, { headers });
+    pages.push(body.items.map((item: { companyProfile: { domain: string } }) => item.companyProfile.domain));
+    if (!body.links.next) break;
+    headers = { 'MS-ContinuationToken': body.continuationToken };
+    path = '/v1/customers?seekOperation=Next';
+  }
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((domain) => `${mark}-${domain}.example`);
+  t.same(pages, [[a, b, c], [d]]);
+});
+
 t.test('size 0 and no size are the default; a size beyond 500 is refused', async (t) => {
   const all = await request('GET', '/v1/customers');
   t.same((await request('GET', '/v1/customers?size=0')).body.totalCount, all.body.totalCount);
