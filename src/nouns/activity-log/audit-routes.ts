@@ -16,8 +16,8 @@ import { READERS } from '../../plugins/authorization.js';
 import { type LogPosition, type LogSelection, listEntriesAt } from './queries.js';
 import type { ActivityLogOptions } from './routes.js';
 import { AuditRecord, AuditRecordCollection } from './schemas.js';
-import { readPage } from './service.js';
-import { auditRecordId, readAuditRecordId, toAuditRecord } from './view.js';
+import { type PageWish, readPage } from './service.js';
+import { AUDIT_COLUMNS, auditRecordId, readAuditRecordId, toAuditRecord } from './view.js';
 
 const DEFAULT_SIZE = 500;
 
@@ -87,13 +87,14 @@ export const auditRecords: FastifyPluginAsyncTypebox<AuditRecordOptions> = async
       from: new Date(window.from),
       ...(window.until !== undefined && { until: new Date(window.until) }),
     };
+    const wish: PageWish = {
+      order: 'newest first',
+      after: position,
+      size: Number(query[names.size] ?? DEFAULT_SIZE),
+    };
     const reading = lists.begin();
     const { rows, next } = condition
-      ? await readPage(reading, partnerId, selection, {
-          order: 'newest first',
-          after: position,
-          size: Number(query[names.size] ?? DEFAULT_SIZE),
-        })
+      ? await readPage(reading, partnerId, selection, wish, AUDIT_COLUMNS)
       : { rows: [] };
     sayAsOf(reply, reading.asOf);
     return partnerCenterPage({

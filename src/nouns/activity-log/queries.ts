@@ -6,7 +6,8 @@ import type { ActivityLogTable } from '../../db/tables.js';
 import { escapeLike } from '../../http/filter.js';
 import type { LogRow } from './append.js';
 
-const insertEntry = insertOnce('activity_log', [
+/** Of an entry, all. */
+export const ENTRY_COLUMNS = [
   'partner_id',
   'customer_id',
   'seq',
@@ -31,7 +32,9 @@ const insertEntry = insertOnce('activity_log', [
   'hash_version',
   'previous_hash',
   'hash',
-]);
+] as const;
+
+const insertEntry = insertOnce('activity_log', ENTRY_COLUMNS);
 
 export async function insertLogEntries(tx: Tx, rows: readonly LogRow[]): Promise<void> {
   await Promise.all(rows.map((row) => insertEntry(tx, row)));
@@ -53,6 +56,9 @@ export async function updateLogHead(tx: Tx, partnerId: string, customer: LockedC
 }
 
 export type EntryRow = Selectable<ActivityLogTable>;
+export type EntryColumn = (typeof ENTRY_COLUMNS)[number];
+/** The columns that tell an entry's place. */
+export type PlaceColumn = 'occurred_on' | 'entry_id';
 
 /** Which entries of a partner's log. */
 export interface LogSelection {
@@ -128,9 +134,10 @@ export function entriesQuery(
   partnerId: string,
   selection: LogSelection,
   span: LogSpan & { limit: number },
+  columns: readonly EntryColumn[],
 ) {
   const { action, actor, customerName, resourceType } = selection;
-  let query = spanQuery(db, partnerId, selection, span).selectAll().limit(span.limit);
+  let query = spanQuery(db, partnerId, selection, span).select(columns).limit(span.limit);
   if (action !== undefined) query = query.where('action', '=', action);
   if (actor !== undefined) {
     query = query.where(sql<boolean>`lower(${actor}) in (lower(user_principal_name), lower(application_id), actor_id)`);
@@ -143,13 +150,14 @@ export function entriesQuery(
   return query;
 }
 
-export async function listEntries(
+export async function listEntries<Column extends EntryColumn>(
   db: Reading,
   partnerId: string,
   selection: LogSelection,
   span: LogSpan & { limit: number },
-): Promise<EntryRow[]> {
-  return entriesQuery(db, partnerId, selection, span).execute();
+  columns: readonly Column[],
+): Promise<Pick<EntryRow, Column>[]> {
+  return entriesQuery(db, partnerId, selection, span, columns).execute();
 }
 
 export function sliceEndQuery(
@@ -183,7 +191,7 @@ export async function findSliceEnd(
   return row && positionOf(row);
 }
 
-export function positionOf(row: Pick<EntryRow, 'occurred_on' | 'entry_id'>): LogPosition {
+export function positionOf(row: Pick<EntryRow, PlaceColumn>): LogPosition {
   return { occurredOn: row.occurred_on.toISOString(), entryId: row.entry_id };
 }
 

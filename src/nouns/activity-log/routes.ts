@@ -15,9 +15,9 @@ import { shown } from '../../http/shown.js';
 import { READERS } from '../../plugins/authorization.js';
 import { ACTIONS } from './actions.js';
 import { EXPORTS, type ExportType, exportStream } from './export.js';
-import type { LogPosition, LogSelection } from './queries.js';
+import { ENTRY_COLUMNS, type LogPosition, type LogSelection } from './queries.js';
 import { ActivityLogEntryCollection } from './schemas.js';
-import { readAll, readPage } from './service.js';
+import { type PageWish, readAll, readPage } from './service.js';
 import { toActivityLogEntry } from './view.js';
 
 export interface ActivityLogOptions {
@@ -149,11 +149,8 @@ export const activityLog: FastifyPluginAsyncTypebox<ActivityLogOptions> = async 
         'size',
       ]);
       const { size = DEFAULT_SIZE, ...filter } = page.query;
-      const { rows, next } = await readPage(list, partnerId, selectionOf(filter), {
-        order: 'newest first',
-        after: page.position,
-        size,
-      });
+      const wish: PageWish = { order: 'newest first', after: page.position, size };
+      const { rows, next } = await readPage(list, partnerId, selectionOf(filter), wish, ENTRY_COLUMNS);
       sayAsOf(reply, list.asOf);
       return partnerCenterPage({
         items: rows.map(toActivityLogEntry),

@@ -1,11 +1,14 @@
 import type { ListReading } from '../../db/replica.js';
 import {
+  ENTRY_COLUMNS,
+  type EntryColumn,
   type EntryRow,
   findSliceEnd,
   type LogOrder,
   type LogPosition,
   type LogSelection,
   listEntries,
+  type PlaceColumn,
   positionOf,
 } from './queries.js';
 
@@ -17,8 +20,8 @@ const SLICE_ENTRIES = 20_000;
 /** How long a page is looked for before what was found is answered. */
 const PATIENCE_MILLISECONDS = 1000;
 
-export interface LogPage {
-  rows: EntryRow[];
+export interface LogPage<Row> {
+  rows: Row[];
   /** Where the next page begins; undefined when this is the last one. A page that is not full can have one. */
   next?: LogPosition;
 }
@@ -31,17 +34,18 @@ export interface PageWish {
 }
 
 /** A page of the partner's log. Each statement runs in a transaction of its own. */
-export async function readPage(
+export async function readPage<Column extends EntryColumn>(
   list: ListReading,
   partnerId: string,
   selection: LogSelection,
   wish: PageWish,
-): Promise<LogPage> {
+  columns: readonly (Column | PlaceColumn)[],
+): Promise<LogPage<Pick<EntryRow, Column | PlaceColumn>>> {
   const { order, size } = wish;
   const { action, actor, customerName, resourceType } = selection;
   const sliced = [action, actor, customerName, resourceType].some((condition) => condition !== undefined);
   const deadline = performance.now() + PATIENCE_MILLISECONDS;
-  const rows: EntryRow[] = [];
+  const rows: Pick<EntryRow, Column | PlaceColumn>[] = [];
   for (let after = wish.after; ; ) {
     const start = after;
     // What is not sliced is one statement, issued at once.
@@ -50,7 +54,7 @@ export async function readPage(
         ? await findSliceEnd(reading, partnerId, selection, { order, after: start, entries: SLICE_ENTRIES })
         : undefined;
       const span = { order, after: start, through: end, limit: size + 1 - rows.length };
-      return { through: end, found: await listEntries(reading, partnerId, selection, span) };
+      return { through: end, found: await listEntries(reading, partnerId, selection, span, columns) };
     });
     rows.push(...found);
     const last = rows[size - 1];
@@ -71,11 +75,8 @@ export async function* readAll(
 ): AsyncGenerator<EntryRow[], void> {
   let after: LogPosition | undefined;
   do {
-    const page = await readPage(list, partnerId, selection, {
-      order: 'oldest first',
-      after,
-      size: EXPORT_PAGE_ENTRIES,
-    });
+    const wish: PageWish = { order: 'oldest first', after, size: EXPORT_PAGE_ENTRIES };
+    const page = await readPage(list, partnerId, selection, wish, ENTRY_COLUMNS);
     yield page.rows;
     after = page.next;
   } while (after);

@@ -1,5 +1,5 @@
 import { formatAuditDate } from '../../http/dates.js';
-import type { EntryRow } from './queries.js';
+import type { EntryColumn, EntryRow } from './queries.js';
 import type { ActivityLogEntry, AuditRecord } from './schemas.js';
 
 /** JSON as it was written. Other text was not written by this service: it is shown as it stands, for `verify-log` to judge. */
@@ -16,9 +16,30 @@ function keyValues(text: string): { key: string; value: string | null }[] {
   return Array.isArray(list) ? list : [];
 }
 
+/** What audit records are made of. Evidence and hashes, the larger part of an entry, are not in them. */
+export const AUDIT_COLUMNS = [
+  'partner_id',
+  'customer_id',
+  'seq',
+  'entry_id',
+  'occurred_on',
+  'operation_type',
+  'operation_status',
+  'resource_type',
+  'resource_id',
+  'customer_name',
+  'user_principal_name',
+  'application_id',
+  'correlation_id',
+  'old_value',
+  'new_value',
+  'customized_data',
+] as const satisfies readonly EntryColumn[];
+type AuditRow = Pick<EntryRow, (typeof AUDIT_COLUMNS)[number]>;
+
 /** .NET counts from the year 1 in steps of 100 ns. */
-const TICKS_BEFORE_1970 = 621_355_968_000_000_000n;
-const TICKS_PER_MILLISECOND = 10_000n;
+const MILLISECONDS_BEFORE_1970 = 62_135_596_800_000;
+const TICKS_PER_MILLISECOND = 10_000;
 
 /**
  * `{partner}_{customer}_{resource}_{operation type without underscores}_{.NET ticks}`. Entries are timed in
@@ -27,8 +48,9 @@ const TICKS_PER_MILLISECOND = 10_000n;
 export function auditRecordId(
   row: Pick<EntryRow, 'occurred_on' | 'seq' | 'operation_type' | 'partner_id' | 'customer_id' | 'resource_id'>,
 ): string {
-  const time = BigInt(row.occurred_on.getTime()) * TICKS_PER_MILLISECOND;
-  const ticks = TICKS_BEFORE_1970 + time + (BigInt(row.seq) % TICKS_PER_MILLISECOND);
+  // Ticks are more than a number holds exactly.
+  const milliseconds = MILLISECONDS_BEFORE_1970 + row.occurred_on.getTime();
+  const ticks = `${milliseconds}${String(row.seq % TICKS_PER_MILLISECOND).padStart(4, '0')}`;
   const operation = row.operation_type.replaceAll('_', '');
   return `${row.partner_id}_${row.customer_id}_${row.resource_id}_${operation}_${ticks}`;
 }
@@ -38,11 +60,11 @@ export function readAuditRecordId(id: string, partnerId: string): { customerId: 
   const match = /^([-0-9a-f]{36})_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_.*_(\d{18})$/i.exec(id);
   const [, partner = '', customer = '', ticks = ''] = match ?? [];
   if (partner.toLowerCase() !== partnerId) return undefined;
-  const milliseconds = (BigInt(ticks) - TICKS_BEFORE_1970) / TICKS_PER_MILLISECOND;
-  return { customerId: customer.toLowerCase(), occurredOn: new Date(Number(milliseconds)) };
+  const milliseconds = Number(ticks.slice(0, -4)) - MILLISECONDS_BEFORE_1970;
+  return { customerId: customer.toLowerCase(), occurredOn: new Date(milliseconds) };
 }
 
-export function toAuditRecord(row: EntryRow): AuditRecord {
+export function toAuditRecord(row: AuditRow): AuditRecord {
   return {
     id: auditRecordId(row),
     partnerId: row.partner_id,

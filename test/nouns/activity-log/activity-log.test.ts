@@ -8,6 +8,7 @@ import { ChainVerifier } from '../../../src/nouns/activity-log/chain.js';
 import { csvField } from '../../../src/nouns/activity-log/export.js';
 import {
   chainQuery,
+  ENTRY_COLUMNS,
   entriesQuery,
   type LogSelection,
   type LogSpan,
@@ -332,7 +333,7 @@ t.test('what time or customer select is read by index and in order, under generi
   const until = new Date();
   const newest: LogSpan = { order: 'newest first' };
   const list = (selection: LogSelection, span: LogSpan) => (db: Reading) =>
-    entriesQuery(db, CONTOSO, selection, { ...span, limit: 501 }).compile();
+    entriesQuery(db, CONTOSO, selection, { ...span, limit: 501 }, ENTRY_COLUMNS).compile();
   const plans = {
     activity_log_by_time: [
       list({}, newest),
