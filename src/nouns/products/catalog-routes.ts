@@ -4,7 +4,7 @@ import type { DatabaseHandle } from '../../db/connect.js';
 import { ApiVersion, requireApiVersion } from '../../http/api-version.js';
 import { armRefusals } from '../../http/responses.js';
 import { ref } from '../../http/schemas.js';
-import { demand, loadRights, locate } from '../role-assignments/access/access.js';
+import { demand, loadRightsOf, locate } from '../role-assignments/access/access.js';
 import { originOf } from '../role-assignments/arm-paging.js';
 import { ANY_CALLER } from '../role-assignments/scope-shapes.js';
 import { scopeOf } from '../role-assignments/scopes.js';
@@ -61,7 +61,7 @@ export const reservationCatalog: FastifyPluginAsyncTypebox<CatalogOptions> = asy
       const target = await locate(db, caller, scopeOf(request.params), action, undefined);
       const { partnerId, customerId } = target;
       const { value, totalItems } = await db.read(partnerId, async (reading) => {
-        demand(action, caller, target, await loadRights(reading, caller, target), now());
+        demand(action, caller, target, await loadRightsOf(reading, target), now());
         const thirdParty = query.publisherId ?? query.offerId ?? query.planId;
         if (thirdParty !== undefined) return { value: [], totalItems: 0 };
         return listCatalog(reading, partnerId, customerId, {

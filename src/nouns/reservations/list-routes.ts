@@ -7,7 +7,7 @@ import { assertSameQuery } from '../../http/continuation-token.js';
 import { armPage } from '../../http/paging.js';
 import { armRefusals } from '../../http/responses.js';
 import { ref, textEnum } from '../../http/schemas.js';
-import { demand, loadRights, locate } from '../role-assignments/access/access.js';
+import { demand, loadRightsOf, locate } from '../role-assignments/access/access.js';
 import { openArmPage, originOf } from '../role-assignments/arm-paging.js';
 import { ANY_CALLER } from '../role-assignments/scope-shapes.js';
 import { scopeOf } from '../role-assignments/scopes.js';
@@ -148,8 +148,7 @@ export const listRoutes: FastifyPluginAsyncTypebox<ReservationOptions> = async (
       const azureSubscriptionId = scope.azureSubscriptionId ?? '';
       const page = openArmPage(options, request, `appliedReservations ${scope.key}`);
       const found = await db.read(partnerId, async (reading) => {
-        if (caller.kind === 'customer')
-          demand(action, caller, target, await loadRights(reading, caller, target), now());
+        if (caller.kind === 'customer') demand(action, caller, target, await loadRightsOf(reading, target), now());
         const { after } = page;
         const wanted = { now: now(), after, limit: APPLIED_PAGE_SIZE + 1 };
         return listAppliedOrderIds(reading, partnerId, customerId, azureSubscriptionId, wanted);

@@ -9,7 +9,7 @@ import { loadFacts } from '../purchase-permissions/facts-queries.js';
 import { azureOffer } from '../purchase-permissions/judge-subscription.js';
 import { BUYER_ROLE_IDS } from '../purchase-permissions/purchaser-roles.js';
 import { findCustomer } from '../purchase-permissions/queries.js';
-import { demand, findHolder, loadRights, partnersOf, type Target } from './access/access.js';
+import { demand, findHolder, loadRightsOf, partnersOf, type Target } from './access/access.js';
 import {
   groupExists,
   listAzureSubscriptions,
@@ -50,31 +50,39 @@ export async function listRoleAssignments(
   const { partnerId, customerId, scope, atAndAbove, chains } = target;
   const filter: ArmFilter = asked.filter === undefined ? { atScope: false } : parseArmFilter(asked.filter);
   const { assignedTo, principalId } = filter;
-  const rows = await db.read(partnerId, async (reading) => {
-    const [rights, isGroup, groups] = await Promise.all([
-      loadRights(reading, caller, target),
-      assignedTo === undefined ? false : groupExists(reading, partnerId, customerId, assignedTo),
-      assignedTo === undefined ? [] : listGroupsOf(reading, partnerId, customerId, assignedTo),
-    ]);
-    demand(READ, caller, target, rights, asked.now);
-    if (isGroup) {
-      throw new ApiError('InvalidInput', {
-        armCode: 'InvalidFilter',
-        description: 'assignedTo() takes a user or a service principal, and this id is a group. Use principalId eq.',
-      });
-    }
-    let principalIds = assignedTo === undefined ? undefined : [assignedTo, ...groups];
-    if (principalId !== undefined) {
-      principalIds = principalIds === undefined || principalIds.includes(principalId) ? [principalId] : [];
-    }
-    return listRoleAssignmentRows(reading, partnerId, customerId, {
-      coverage: coverageOf(scope, atAndAbove, chains, filter.atScope),
-      inForceAt: asked.now,
-      ...(principalIds && { principalIds }),
-      ...(asked.after !== undefined && { after: asked.after }),
-      limit: PAGE + 1,
+  const [isGroup, groups] =
+    assignedTo === undefined
+      ? [false, []]
+      : await db.lookUp(partnerId, (reading) =>
+          Promise.all([
+            groupExists(reading, partnerId, customerId, assignedTo),
+            listGroupsOf(reading, partnerId, customerId, assignedTo),
+          ]),
+        );
+  let principalIds = assignedTo === undefined ? undefined : [assignedTo, ...groups];
+  if (principalId !== undefined) {
+    principalIds = principalIds === undefined || principalIds.includes(principalId) ? [principalId] : [];
+  }
+  // Read together with the rights that they are shown by: one round trip.
+  const [rights, rows] = await db.lookUp(partnerId, (reading) =>
+    Promise.all([
+      loadRightsOf(reading, target),
+      listRoleAssignmentRows(reading, partnerId, customerId, {
+        coverage: coverageOf(scope, atAndAbove, chains, filter.atScope),
+        inForceAt: asked.now,
+        ...(principalIds && { principalIds }),
+        ...(asked.after !== undefined && { after: asked.after }),
+        limit: PAGE + 1,
+      }),
+    ]),
+  );
+  demand(READ, caller, target, rights, asked.now);
+  if (isGroup) {
+    throw new ApiError('InvalidInput', {
+      armCode: 'InvalidFilter',
+      description: 'assignedTo() takes a user or a service principal, and this id is a group. Use principalId eq.',
     });
-  });
+  }
   return cut(rows, PAGE, (row) => row.role_assignment_id);
 }
 
@@ -87,8 +95,8 @@ export async function getRoleAssignment(
   now: Date,
 ): Promise<RoleAssignmentRow> {
   const { partnerId, customerId, scope } = target;
-  const [rights, row] = await db.read(partnerId, (reading) =>
-    Promise.all([loadRights(reading, caller, target), findRoleAssignment(reading, partnerId, customerId, name)]),
+  const [rights, row] = await db.lookUp(partnerId, (reading) =>
+    Promise.all([loadRightsOf(reading, target), findRoleAssignment(reading, partnerId, customerId, name)]),
   );
   demand(READ, caller, target, rights, now);
   const ended = row !== undefined && row.ends_on !== null && row.ends_on <= now;
@@ -107,7 +115,7 @@ export async function demandRoleDefinitionsRead(
   target: Target,
   now: Date,
 ): Promise<void> {
-  const rights = await db.read(target.partnerId, (reading) => loadRights(reading, caller, target));
+  const rights = await db.lookUp(target.partnerId, (reading) => loadRightsOf(reading, target));
   demand('Microsoft.Authorization/roleDefinitions/read', caller, target, rights, now);
 }
 

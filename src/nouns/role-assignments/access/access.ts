@@ -25,6 +25,16 @@ export interface Target {
   atAndAbove: readonly string[];
   /** The Azure subscriptions that the scope may reach into. */
   chains: readonly SubscriptionChain[];
+  /** As the caller was when the rows were found: good for reading. A write looks again. */
+  holder: Holder;
+}
+
+/** How the caller appears in the customer's directory. */
+export interface Holder {
+  /** `foreign`: an AdminAgent of the partner, through the partner's group and nothing else. */
+  kind: 'home' | 'foreign';
+  /** Empty: the caller can hold nothing there. */
+  principalIds: readonly string[];
 }
 
 /** A subscription that is not there, is of another tenant or of another partner: all the same answer. */
@@ -59,11 +69,14 @@ export async function locate(
   const customerId =
     caller.kind === 'customer' ? caller.tenantId : (tenantId?.toLowerCase() ?? (isUuid(named) ? named : undefined));
   for (const partnerId of customerId === undefined ? [] : partnerIds) {
-    const chains = await db.lookUp(partnerId, (reading) =>
-      listAzureSubscriptions(reading, partnerId, customerId ?? ''),
+    const [chains, holder] = await db.lookUp(partnerId, (reading) =>
+      Promise.all([
+        listAzureSubscriptions(reading, partnerId, customerId ?? ''),
+        findHolder(reading, caller, partnerId),
+      ]),
     );
     const atAndAbove = scopeKeysAtAndAbove(scope, chains, customerId ?? '');
-    if (customerId !== undefined && atAndAbove) return { partnerId, customerId, scope, atAndAbove, chains };
+    if (customerId !== undefined && atAndAbove) return { partnerId, customerId, scope, atAndAbove, chains, holder };
   }
   throw authorizationFailed(caller, action, scope.path);
 }
@@ -75,26 +88,20 @@ async function locateSubscription(
   partnerIds: readonly string[],
 ): Promise<Target> {
   const id = scope.azureSubscriptionId ?? '';
-  let nearest: { partnerId: string; found: FoundSubscription } | undefined;
+  let nearest: { partnerId: string; found: FoundSubscription; holder: Holder } | undefined;
   for (const partnerId of partnerIds) {
-    const found = await db.lookUp(partnerId, (reading) => findAzureSubscription(reading, partnerId, id));
+    const [found, holder] = await db.lookUp(partnerId, (reading) =>
+      Promise.all([findAzureSubscription(reading, partnerId, id), findHolder(reading, caller, partnerId)]),
+    );
     if (!found || (caller.kind === 'customer' && found.customerId !== caller.tenantId)) continue;
     if (!nearest || (nearest.found.subscriptionId === null && found.subscriptionId !== null)) {
-      nearest = { partnerId, found };
+      nearest = { partnerId, found, holder };
     }
   }
   const atAndAbove = nearest && scopeKeysAtAndAbove(scope, [nearest.found], nearest.found.customerId);
   if (!nearest || !atAndAbove) throw subscriptionNotFound(id);
-  const { partnerId, found } = nearest;
-  return { partnerId, customerId: found.customerId, scope, atAndAbove, chains: [found] };
-}
-
-/** How the caller appears in the customer's directory. */
-export interface Holder {
-  /** `foreign`: an AdminAgent of the partner, through the partner's group and nothing else. */
-  kind: 'home' | 'foreign';
-  /** Empty: the caller can hold nothing there. */
-  principalIds: readonly string[];
+  const { partnerId, found, holder } = nearest;
+  return { partnerId, customerId: found.customerId, scope, atAndAbove, chains: [found], holder };
 }
 
 /**
@@ -116,13 +123,22 @@ export async function findHolder(db: Reading, caller: Caller, partnerId: string)
   return { kind: 'home', principalIds: gone ? [] : [objectId, ...groups] };
 }
 
+/** What the caller may do; the caller's groups are looked up anew, as under the locks of a write. */
 export async function loadRights(
   db: Reading,
   caller: Caller,
   target: Pick<Target, 'partnerId' | 'customerId'>,
 ): Promise<Rights> {
-  const { partnerId, customerId } = target;
-  const { kind, principalIds } = await findHolder(db, caller, partnerId);
+  return loadRightsOf(db, { ...target, holder: await findHolder(db, caller, target.partnerId) });
+}
+
+/** What the holder may do; its statements are issued at once. */
+export async function loadRightsOf(
+  db: Reading,
+  target: Pick<Target, 'partnerId' | 'customerId' | 'holder'>,
+): Promise<Rights> {
+  const { partnerId, customerId, holder } = target;
+  const { kind, principalIds } = holder;
   const [roles, denials] = await Promise.all([
     listHeldRoles(db, partnerId, customerId, principalIds, kind),
     listDenials(db, partnerId, customerId),

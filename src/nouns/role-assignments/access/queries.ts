@@ -1,4 +1,5 @@
 import { type SqlBool, sql } from 'kysely';
+import { compileEach, compileOnce } from '../../../db/compile-once.js';
 import type { Reading } from '../../../db/connect.js';
 import type { ArmSubscriptionState } from '../../../db/tables.js';
 import { anyOf } from '../queries.js';
@@ -23,12 +24,8 @@ export interface FoundSubscription extends SubscriptionChain {
   subscriptionId: string | null;
 }
 
-export async function findAzureSubscription(
-  db: Reading,
-  partnerId: string,
-  azureSubscriptionId: string,
-): Promise<FoundSubscription | undefined> {
-  return db
+const selectAzureSubscription = compileOnce((db, $: { partnerId: string; azureSubscriptionId: string }) =>
+  db
     .selectFrom('azure_subscriptions as a')
     .innerJoin('customers as c', (join) =>
       join.onRef('c.partner_id', '=', 'a.partner_id').onRef('c.customer_id', '=', 'a.customer_id'),
@@ -39,11 +36,19 @@ export async function findAzureSubscription(
       'a.subscription_id as subscriptionId',
       'a.management_groups as managementGroups',
     ])
-    .where('a.partner_id', '=', partnerId)
-    .where('c.partner_id', '=', partnerId)
-    .where('a.azure_subscription_id', '=', azureSubscriptionId)
-    .where('c.deleted_on', 'is', null)
-    .executeTakeFirst();
+    .where('a.partner_id', '=', $.partnerId)
+    .where('c.partner_id', '=', $.partnerId)
+    .where('a.azure_subscription_id', '=', $.azureSubscriptionId)
+    .where('c.deleted_on', 'is', null),
+);
+
+export async function findAzureSubscription(
+  db: Reading,
+  partnerId: string,
+  azureSubscriptionId: string,
+): Promise<FoundSubscription | undefined> {
+  const [found] = await selectAzureSubscription(db, { partnerId, azureSubscriptionId });
+  return found;
 }
 
 export async function listAzureSubscriptions(
@@ -65,12 +70,12 @@ export async function listAzureSubscriptions(
     .execute();
 }
 
+const selectAdminAgentsGroup = compileOnce((db, $: { partnerId: string }) =>
+  db.selectFrom('partners').select('admin_agents_group_id').where('partner_id', '=', $.partnerId),
+);
+
 export async function findAdminAgentsGroup(db: Reading, partnerId: string): Promise<string | null> {
-  const row = await db
-    .selectFrom('partners')
-    .select('admin_agents_group_id')
-    .where('partner_id', '=', partnerId)
-    .executeTakeFirst();
+  const [row] = await selectAdminAgentsGroup(db, { partnerId });
   return row?.admin_agents_group_id ?? null;
 }
 
@@ -118,6 +123,27 @@ export async function groupExists(db: Reading, partnerId: string, customerId: st
   return row !== undefined;
 }
 
+const selectHeldRoles = compileEach(
+  (
+    db,
+    $: { partnerId: string; customerId: string; principalIds: readonly string[] },
+    { kind }: { kind: 'home' | 'foreign' },
+  ) =>
+    db
+      .selectFrom('role_assignments')
+      .select([
+        'role_definition_id as roleDefinitionId',
+        'scope_key as scopeKey',
+        'assignment_state as assignmentState',
+        'ends_on as endsOn',
+        'condition',
+      ])
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId)
+      .where(sql<SqlBool>`principal_id = any(${$.principalIds}::uuid[])`)
+      .where('principal_type', kind === 'foreign' ? '=' : '<>', 'ForeignGroup'),
+);
+
 /** @param kind `home`: principals of the customer's directory; `foreign`: the partner's group */
 export async function listHeldRoles(
   db: Reading,
@@ -126,24 +152,11 @@ export async function listHeldRoles(
   principalIds: readonly string[],
   kind: 'home' | 'foreign',
 ): Promise<HeldRole[]> {
-  return db
-    .selectFrom('role_assignments')
-    .select([
-      'role_definition_id as roleDefinitionId',
-      'scope_key as scopeKey',
-      'assignment_state as assignmentState',
-      'ends_on as endsOn',
-      'condition',
-    ])
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .where(anyOf('principal_id', principalIds))
-    .where('principal_type', kind === 'foreign' ? '=' : '<>', 'ForeignGroup')
-    .execute();
+  return selectHeldRoles(db, { kind }, { partnerId, customerId, principalIds });
 }
 
-export async function listDenials(db: Reading, partnerId: string, customerId: string): Promise<Denial[]> {
-  return db
+const selectDenials = compileOnce((db, $: { partnerId: string; customerId: string }) =>
+  db
     .selectFrom('deny_assignments')
     .select([
       'scope_key as scopeKey',
@@ -152,9 +165,12 @@ export async function listDenials(db: Reading, partnerId: string, customerId: st
       'principal_ids as principalIds',
       'everyone',
     ])
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .execute();
+    .where('partner_id', '=', $.partnerId)
+    .where('customer_id', '=', $.customerId),
+);
+
+export async function listDenials(db: Reading, partnerId: string, customerId: string): Promise<Denial[]> {
+  return selectDenials(db, { partnerId, customerId });
 }
 
 export interface VisibleSubscription {
