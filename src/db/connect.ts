@@ -70,7 +70,7 @@ export interface DatabaseHandle {
    * see sharing/. Each is committed or undone as if it were alone.
    */
   writeTogether<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
-  /** Reads what is visible to a tenant before its partners are known: its own customer rows. */
+  /** Like `lookUp`, of what is visible to a tenant before its partners are known: its own customer rows. */
   readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /** Which partners there are, for work that walks them one by one. */
   listPartnerIds(): Promise<string[]>;
@@ -262,8 +262,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnavailable),
       isUnsupported: (error) => error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED,
     }),
-    readTenant: (tenantId, work) =>
-      withRetry(() => attempt('begin read only', setLocal('app.tenant_id', tenantId), work)),
+    readTenant: (tenantId, work) => withRetry(() => attemptLookUp(setLocal('app.tenant_id', tenantId), work)),
     listPartnerIds: () =>
       watch(async (db) => {
         const rows = await db.selectFrom('partners').select('partner_id').orderBy('partner_id').execute();

@@ -6,7 +6,7 @@ export async function findTenantKind(
   db: DatabaseHandle,
   tenantId: string,
 ): Promise<'partner' | 'customer' | undefined> {
-  const partner = await db.read(tenantId, (reading) =>
+  const partner = await db.lookUp(tenantId, (reading) =>
     reading.selectFrom('partners').select('partner_id').where('partner_id', '=', tenantId).executeTakeFirst(),
   );
   if (partner) return 'partner';
