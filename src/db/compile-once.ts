@@ -65,7 +65,7 @@ function callable<Parameters extends Readonly<Record<string, unknown>>, Row>(
  * @param build its text may depend on the shape, of which there are few
  */
 export function compileEach<
-  Shape extends Readonly<Record<string, string | boolean>>,
+  Shape extends Readonly<Record<string, string | boolean | undefined>>,
   Parameters extends Readonly<Record<string, unknown>>,
   Row,
 >(

@@ -55,11 +55,11 @@ export interface StartsWith {
   prefix: string;
 }
 
-/** What a list is in the order of: what it is looked for by, so that an index has it. */
 export type ListOrder = 'company_name_key' | 'domain';
 
-export const orderOf = (startsWith: StartsWith | undefined): ListOrder =>
-  startsWith?.column === 'domain' ? 'domain' : 'company_name_key';
+/** What a list is in the order of: names, or the domains that are looked for, so that an index has it. */
+export const orderOf = (column: StartsWith['column'] | undefined): ListOrder =>
+  column === 'domain' ? 'domain' : 'company_name_key';
 
 export interface ListPosition {
   /** The last row's value of the column that the list is in the order of. */
@@ -74,9 +74,9 @@ const selectListed = compileEach(
   (
     db,
     $: { partnerId: string; prefix: string; end: string; key: string; customerId: string; limit: number },
-    shape: { startsWith: StartsWith['column'] | 'any'; continued: boolean },
+    shape: { startsWith?: StartsWith['column']; continued: boolean },
   ) => {
-    const order: ListOrder = shape.startsWith === 'domain' ? 'domain' : 'company_name_key';
+    const order = orderOf(shape.startsWith);
     let query = db
       .selectFrom('customers')
       .select(['customer_id', 'company_name', 'company_name_key', 'domain', 'relationship'])
@@ -84,7 +84,7 @@ const selectListed = compileEach(
       .where('deleted_on', 'is', null);
     if (shape.startsWith === 'associated_partner_id') {
       query = query.where(sql<SqlBool>`starts_with(lower(associated_partner_id), ${$.prefix})`);
-    } else if (shape.startsWith !== 'any') {
+    } else if (shape.startsWith) {
       // Bounds, not LIKE: of a pattern that is a parameter the planner cannot make a range of the index. The place of the
       // last row is the lower one of a further page: given both, the scan may start at the other.
       if (!shape.continued) query = query.where(order, '>=', $.prefix);
@@ -108,7 +108,7 @@ export async function listCustomers(
   const prefix = startsWith?.prefix ?? '';
   return selectListed(
     db,
-    { startsWith: startsWith?.column ?? 'any', continued: after !== undefined },
+    { ...(startsWith && { startsWith: startsWith.column }), continued: after !== undefined },
     {
       partnerId,
       prefix,

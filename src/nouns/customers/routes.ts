@@ -101,7 +101,7 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
       const { filter } = page.query;
       const size = page.query.size || MAX_PAGE;
       const startsWith = filter === undefined ? undefined : readFilter(filter);
-      const order = orderOf(startsWith);
+      const order = orderOf(startsWith?.column);
       if (page.position && (page.position.order ?? 'company_name_key') !== order) {
         throw new ApiError('InvalidInput', {
           description: 'The continuation token is of an order that is not kept any more. Start again without it.',
