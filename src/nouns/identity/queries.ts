@@ -63,7 +63,13 @@ export async function listGroupsOf(db: Reading, partnerId: string, tenantId: str
 /** The partners that a tenant is a customer of. */
 export async function listPartnersOf(db: DatabaseHandle, tenantId: string): Promise<string[]> {
   const rows = await db.readTenant(tenantId, (reading) =>
-    reading.selectFrom('customers').select('partner_id').where('customer_id', '=', tenantId).execute(),
+    reading
+      .selectFrom('customers')
+      .select('partner_id')
+      .where('customer_id', '=', tenantId)
+      .where('deleted_on', 'is', null)
+      .orderBy('partner_id')
+      .execute(),
   );
   return rows.map((row) => row.partner_id);
 }

@@ -2,7 +2,7 @@ import type { DatabaseHandle, Reading } from '../../../db/connect.js';
 import { ApiError } from '../../../errors/api-error.js';
 import { isUuid } from '../../../lib/uuid.js';
 import type { Caller } from '../../../plugins/authentication.js';
-import { listGroupsOf } from '../../identity/queries.js';
+import { listGroupsOf, listPartnersOf } from '../../identity/queries.js';
 import { type Action, authorizationFailed, mayPerform, type Rights } from '../rights.js';
 import { type Scope, type SubscriptionChain, scopeKeysAtAndAbove } from '../scopes.js';
 import {
@@ -13,7 +13,6 @@ import {
   listAzureSubscriptions,
   listDenials,
   listHeldRoles,
-  listPartnersOf,
 } from './queries.js';
 
 /** Where a scope is: whose rows it belongs to, and what is above it. */
@@ -47,7 +46,7 @@ export function subscriptionNotFound(azureSubscriptionId: string): ApiError {
 /** The partners whose rows the caller may ask for: itself, or those that the caller's tenant is a customer of. */
 export async function partnersOf(db: DatabaseHandle, caller: Caller): Promise<string[]> {
   if (caller.kind === 'partner') return [caller.tenantId];
-  return db.readTenant(caller.tenantId, (reading) => listPartnersOf(reading, caller.tenantId));
+  return listPartnersOf(db, caller.tenantId);
 }
 
 /**

@@ -6,18 +6,6 @@ import { anyOf } from '../queries.js';
 import type { Denial, HeldRole } from '../rights.js';
 import type { SubscriptionChain } from '../scopes.js';
 
-/** The partners of which the tenant is a customer; run before a partner is known. */
-export async function listPartnersOf(db: Reading, tenantId: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('customers')
-    .select('partner_id')
-    .where('customer_id', '=', tenantId)
-    .where('deleted_on', 'is', null)
-    .orderBy('partner_id')
-    .execute();
-  return rows.map((row) => row.partner_id);
-}
-
 export interface FoundSubscription extends SubscriptionChain {
   customerId: string;
   /** The subscription it was bought under through this partner; null: it was not. */
