@@ -32,8 +32,8 @@ async function untilWaiting({ database }: Setting, name: string, sessions: numbe
   }
 }
 
-/** What reads a table that somebody locks: each in a transaction of its own. */
-const STUCK = 'agreements';
+/** What reads a table that somebody locks: each in a transaction of its own, which look-ups share. */
+const STUCK = 'refundlimit';
 /** What the crowd reads: not by key, where one transaction serves many. */
 const WANTED = 'users';
 const CROWD = 500;
@@ -52,7 +52,7 @@ export const usedUpPool: Scenario = {
     const journal = setting.openJournal(service);
     const session = await openSession(setting);
     await session.query('begin');
-    await session.query('lock table customer_agreements in access exclusive mode');
+    await session.query('lock table refunds in access exclusive mode');
     // Opens the sockets.
     await Promise.all(Array.from({ length: CROWD }, () => journal.read(WANTED)));
     const before = residentMebibytes(service.process.pid);

@@ -56,7 +56,7 @@ const UNGUARDED = [
     line: 'const { config, db, now, lists = listsOf(deps.db) } = deps;',
     by: `const { config, now, lists = listsOf(deps.db) } = deps;
       const fromLists = (partnerId, work) => lists.begin().read(partnerId, work);
-      const db = deps.lists ? { ...deps.db, read: fromLists, lookUp: fromLists } : deps.db;`,
+      const db = deps.lists ? { ...deps.db, read: fromLists, lookUp: fromLists, lookUpAlone: fromLists } : deps.db;`,
   },
   { file: 'db/replica.js', line: 'ageOf(moment) <= maxLagSeconds * 1000', by: 'true' },
 ];

@@ -1,17 +1,13 @@
-import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
+import { classifyFailure } from '../errors/from-postgres.js';
 import type { DatabaseHandle, Reading } from './connect.js';
 import { gather } from './gather.js';
+import { lookUpPatience, type WaitingLookUp } from './look-up-patience.js';
 
 /** Keys per statement. */
 const MOST = 128;
-/** After it a request may wait for a connection, for a second. */
-const BEGUN_WITHIN_MS = 500;
-
-interface Waiting<Value> {
+interface Waiting<Value> extends WaitingLookUp {
   key: string;
-  since: number;
   resolve: (value: Value | undefined) => void;
-  reject: (reason: unknown) => void;
 }
 
 /**
@@ -21,7 +17,7 @@ interface Waiting<Value> {
  * @param load what is found, by key; one statement, issued at once
  */
 export function batchByKey<Value>(
-  lookUp: DatabaseHandle['lookUp'],
+  lookUp: DatabaseHandle['lookUpAlone'],
   load: (db: Reading, partnerId: string, keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>,
 ): (partnerId: string, key: string) => Promise<Value | undefined> {
   async function run(partnerId: string, batch: readonly Waiting<Value>[]): Promise<[]> {
@@ -41,11 +37,7 @@ export function batchByKey<Value>(
     most: MOST,
     lanes: 1,
     enough: 1,
-    patience: {
-      milliseconds: BEGUN_WITHIN_MS,
-      since: ({ since }) => since,
-      refuse: ({ reject }) => reject(new DatabaseUnavailable(`not begun in ${BEGUN_WITHIN_MS} ms: too many read`)),
-    },
+    patience: lookUpPatience,
     run,
   });
   return (partnerId, key) =>

@@ -7,6 +7,7 @@ import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js
 import { openConnections } from './connections.js';
 import { sendTogether } from './flight.js';
 import { type Admit, openLockPlaces } from './lock-places.js';
+import { shareLookUps } from './sharing/share-look-ups.js';
 import { shareWrites } from './sharing/share-writes.js';
 import { runTogether } from './sharing/shared-transaction.js';
 import type { Database } from './tables.js';
@@ -57,8 +58,13 @@ export interface ConnectOptions {
 export interface DatabaseHandle {
   /** Runs `work` in a read-only transaction of the partner. Repeated once when the connection breaks. */
   read<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
-  /** Like `read`, in one flight: COMMIT leaves with the statements, so `work` has to issue them all at once. */
+  /**
+   * Like `read`, in one flight: COMMIT leaves with the statements, so `work` has to issue them all at once. Those of a
+   * partner that come together share flights, see sharing/share-look-ups.ts.
+   */
   lookUp<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
+  /** Like `lookUp`, in a flight of its own: for who serves many callers with it. */
+  lookUpAlone<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /**
    * Runs `work` in a transaction of the partner and commits. It may run more than once (serialization failure, deadlock,
    * broken connection before COMMIT), so it must have no effect outside the database.
@@ -70,7 +76,7 @@ export interface DatabaseHandle {
    * see sharing/. Each is committed or undone as if it were alone.
    */
   writeTogether<T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T>;
-  /** Like `lookUp`, of what is visible to a tenant before its partners are known: its own customer rows. */
+  /** Like `lookUpAlone`, of what is visible to a tenant before its partners are known: its own customer rows. */
   readTenant<T>(tenantId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /** Which partners there are, for work that walks them one by one. */
   listPartnerIds(): Promise<string[]>;
@@ -251,9 +257,13 @@ export function connect(options: ConnectOptions): DatabaseHandle {
   const watch: DatabaseHandle['watch'] = (work) =>
     withRetry(() => attempt('begin read only', "set local app.watch = 'on'", work));
 
+  const lookUpAlone: DatabaseHandle['lookUpAlone'] = (partnerId, work) =>
+    withRetry(() => attemptLookUp(setLocal('app.partner_id', partnerId), work));
+
   return {
     read,
-    lookUp: (partnerId, work) => withRetry(() => attemptLookUp(setLocal('app.partner_id', partnerId), work)),
+    lookUp: shareLookUps(lookUpAlone),
+    lookUpAlone,
     write: (partnerId, work) => write(partnerId, work),
     writeTogether: shareWrites({
       alone: (partnerId, work, attempts) => write(partnerId, work, attempts + 1),

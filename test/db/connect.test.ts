@@ -252,7 +252,7 @@ t.test('a backend killed before COMMIT is one retry, and the pool serves on', as
 t.test('look-ups of one turn are one statement per partner, and each gets what is its own', async (t) => {
   const made = await Promise.all([1, 2, 3].map(() => service.newCustomer()));
   const asked: [string, readonly string[]][] = [];
-  const find = batchByKey(db.lookUp, async (reading, partnerId, keys) => {
+  const find = batchByKey(db.lookUpAlone, async (reading, partnerId, keys) => {
     asked.push([partnerId, keys]);
     const rows = await reading
       .selectFrom('customers')
@@ -272,7 +272,7 @@ t.test('look-ups of one turn are one statement per partner, and each gets what i
 });
 
 t.test('a look-up that fails in company is done again alone', async (t) => {
-  const find = batchByKey(db.lookUp, async (reading, _partnerId, keys) => {
+  const find = batchByKey(db.lookUpAlone, async (reading, _partnerId, keys) => {
     const { rows } = await sql<{ key: string }>`select 10 / k::int || k as key from unnest(${keys}::text[]) k`.execute(
       reading,
     );

@@ -109,7 +109,7 @@ t.test('a connection that does not become free is waited for once', async (t) =>
   const find = batchByKey(
     async (...args) => {
       attempts++;
-      return db.lookUp(...args);
+      return db.lookUpAlone(...args);
     },
     async () => new Map<string, string>(),
   );
@@ -123,7 +123,7 @@ t.test('a connection that does not become free is waited for once', async (t) =>
 t.test('however many look up when no connection is free, nobody waits for two seconds', async (t) => {
   const db = open({ poolMax: 1 });
   const { release, holding } = await hold(db);
-  const find = batchByKey(db.lookUp, async () => new Map<string, string>());
+  const find = batchByKey(db.lookUpAlone, async () => new Map<string, string>());
   const begun = performance.now();
   const outcomes = await Promise.allSettled(Array.from({ length: 600 }, (_, key) => find(PARTNER, String(key))));
   const waited = performance.now() - begun;

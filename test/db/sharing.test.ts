@@ -3,9 +3,10 @@ import pg from 'pg';
 import t from 'tap';
 import { openProxy } from '../../harness/proxy.js';
 import { compileOnce } from '../../src/db/compile-once.js';
-import type { CommitWith, Tx } from '../../src/db/connect.js';
+import type { CommitWith, Reading, Tx } from '../../src/db/connect.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
 import { shareWrites } from '../../src/db/sharing/share-writes.js';
+import { ApiError } from '../../src/errors/api-error.js';
 import { DatabaseUnavailable } from '../../src/errors/from-postgres.js';
 import { holdRow } from '../helpers/locks.js';
 import { CONTOSO, FABRIKAM, startService } from '../helpers/service.js';
@@ -245,3 +246,70 @@ t.test(
     t.same(works, []);
   },
 );
+
+const seenBy = (partnerId: string) => async (reading: Reading) => {
+  const { rows } = await sql<{ begun: string; customers: number }>`
+    select now()::text || pg_backend_pid() as begun, (select count(*)::int from customers where partner_id = ${partnerId}) as customers
+  `.execute(reading);
+  return rows[0];
+};
+
+t.test('look-ups of a partner that come together share flights, and partners never do', async (t) => {
+  await service.newCustomer();
+  await service.newCustomer({ partnerId: FABRIKAM });
+  const partners = Array.from({ length: 40 }, (_, index) => (index % 2 === 0 ? CONTOSO : FABRIKAM));
+  const seen = await Promise.all(partners.map((partnerId) => db.lookUp(partnerId, seenBy(partnerId))));
+  const begunBy = (partnerId: string) =>
+    new Set(seen.filter((_, index) => partners[index] === partnerId).map((row) => row?.begun));
+  for (const partnerId of [CONTOSO, FABRIKAM]) t.ok(begunBy(partnerId).size <= 4, `${begunBy(partnerId).size} flights`);
+  t.same(
+    [...begunBy(CONTOSO)].filter((begun) => begunBy(FABRIKAM).has(begun)),
+    [],
+  );
+  t.ok(
+    seen.every((row) => (row?.customers ?? 0) > 0),
+    'each sees the rows of its partner',
+  );
+});
+
+t.test('a look-up that fails in company fails alone, and who refuses is asked once', async (t) => {
+  let refused = 0;
+  let divided = 0;
+  const divide = (by: number) => async (reading: Reading) => {
+    divided++;
+    return (await sql<{ result: number }>`select 10 / ${by}::int as result`.execute(reading)).rows[0]?.result;
+  };
+  const outcomes = await Promise.allSettled([
+    db.lookUp(CONTOSO, divide(5)),
+    db.lookUp(CONTOSO, divide(0)),
+    db.lookUp(CONTOSO, async (reading) => {
+      refused++;
+      await divide(1)(reading).catch(() => {});
+      throw new ApiError('CustomerNotFound');
+    }),
+    db.lookUp(CONTOSO, divide(2)),
+  ]);
+  t.match(outcomes, [
+    { status: 'fulfilled', value: 2 },
+    { status: 'rejected', reason: { code: '22012' } },
+    { status: 'rejected', reason: { errorName: 'CustomerNotFound' } },
+    { status: 'fulfilled', value: 5 },
+  ]);
+  t.equal(refused, 1);
+  t.equal(divided, 5, 'the last alone again, the failing one not');
+});
+
+t.test('look-ups in company are done again when their connection breaks', async (t) => {
+  let broken = 0;
+  const outcomes = await Promise.all(
+    Array.from({ length: 3 }, (_, index) =>
+      db.lookUp(CONTOSO, async (reading) => {
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid, pg_sleep(0.1)`.execute(reading);
+        if (index === 0 && broken++ === 0) await admin.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+        return rows[0]?.pid;
+      }),
+    ),
+  );
+  t.ok(outcomes.every((pid) => pid !== undefined));
+  t.equal(broken, 2, 'it broke, and was done again');
+});

@@ -65,7 +65,7 @@ function readFilter(text: string): StartsWith | undefined {
 
 export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lists }> = async (app, options) => {
   const { db, lists, rules, events, tokens, sandbox, now } = options;
-  const findCustomer = batchByKey(db.lookUp, loadCustomers);
+  const findCustomer = batchByKey(db.lookUpAlone, loadCustomers);
   const tags = ['Customers'];
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };
@@ -108,7 +108,9 @@ export const customers: FastifyPluginAsyncTypebox<CustomerOptions & { lists: Lis
         });
       }
       const list = lists.begin();
-      const rows = await list.lookUp(partnerId, (reading) =>
+      // No index has the resellers: who looks for one does not keep others waiting.
+      const how = startsWith?.column === 'associated_partner_id' ? 'read' : 'lookUp';
+      const rows = await list[how](partnerId, (reading) =>
         listCustomers(reading, partnerId, {
           ...(startsWith && { startsWith }),
           ...(page.position && { after: page.position }),

@@ -50,7 +50,7 @@ function customerOfBody(body: Body, partnerId: string): string {
 /** Partner Center's five operations: a view of the same rows as the purchase permissions. */
 export const selfServePolicies: FastifyPluginAsyncTypebox<PurchasePermissionOptions> = async (app, options) => {
   const { db, rules, events, tokens } = options;
-  const findPermissions = batchByKey(db.lookUp, loadCustomerPermissions);
+  const findPermissions = batchByKey(db.lookUpAlone, loadCustomerPermissions);
   const tags = ['Self-serve policies'];
 
   app.get(

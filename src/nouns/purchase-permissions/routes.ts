@@ -44,7 +44,7 @@ export function announce(events: Events, partnerId: string, customerId: string, 
 
 export const purchasePermissions: FastifyPluginAsyncTypebox<PurchasePermissionOptions> = async (app, options) => {
   const { db, rules, events, tokens, now } = options;
-  const findPermissions = batchByKey(db.lookUp, loadCustomerPermissions);
+  const findPermissions = batchByKey(db.lookUpAlone, loadCustomerPermissions);
   const tags = ['Purchase permissions'];
   const readable = { access: { partner: READERS } };
 

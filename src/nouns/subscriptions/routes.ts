@@ -33,7 +33,7 @@ export function subscriptionKey(params: { customer: string; subscription: string
 
 export const subscriptions: FastifyPluginAsyncTypebox<SubscriptionOptions> = async (app, options) => {
   const { db, rules, events } = options;
-  const findSubscriptions = batchByKey(db.lookUp, loadSubscriptions);
+  const findSubscriptions = batchByKey(db.lookUpAlone, loadSubscriptions);
   const tags = ['Subscriptions'];
   const readable = { access: { partner: READERS } };
   const writable = { access: { partner: WRITERS } };

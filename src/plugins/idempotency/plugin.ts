@@ -100,7 +100,7 @@ function actorOf({ caller }: FastifyRequest): Actor {
 export const idempotency = fp<IdempotencyOptions>(
   async (app, { db, key, now }) => {
     const running = new Set<string>();
-    const findRow = batchByKey(db.lookUp, loadLedgerRows);
+    const findRow = batchByKey(db.lookUpAlone, loadLedgerRows);
 
     async function findReply(request: FastifyRequest, partnerId: string, print: Buffer): Promise<Outcome | undefined> {
       const row = await findRow(partnerId, request.requestId);
