@@ -32,7 +32,7 @@ async function untilWaiting({ database }: Setting, name: string, sessions: numbe
   }
 }
 
-/** What reads a table that somebody locks: each in a transaction of its own, which look-ups share. */
+/** What reads a table that somebody locks, each in a transaction of its own; look-ups would share one. */
 const STUCK = 'refundlimit';
 /** What the crowd reads: not by key, where one transaction serves many. */
 const WANTED = 'users';

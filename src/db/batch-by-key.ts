@@ -5,6 +5,7 @@ import { lookUpPatience, type WaitingLookUp } from './look-up-patience.js';
 
 /** Keys per statement. */
 const MOST = 128;
+
 interface Waiting<Value> extends WaitingLookUp {
   key: string;
   resolve: (value: Value | undefined) => void;
