@@ -63,7 +63,7 @@ export interface DatabaseHandle {
    * partner that come together share flights, see sharing/share-look-ups.ts.
    */
   lookUp<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
-  /** Like `lookUp`, in a flight of its own: for who serves many callers with it. */
+  /** Like `lookUp`, in a flight of its own: for who serves many callers with it, or works for none that waits. */
   lookUpAlone<T>(partnerId: string, work: (db: Reading) => Promise<T>): Promise<T>;
   /**
    * Runs `work` in a transaction of the partner and commits. It may run more than once (serialization failure, deadlock,

@@ -31,7 +31,7 @@ export interface CheckpointOptions {
 async function* logHeads(db: DatabaseHandle, partnerId: string): AsyncGenerator<Leaf> {
   for (let after: string | undefined; ; ) {
     const page = { after, limit: CUSTOMERS_PER_PAGE };
-    const rows = await db.lookUp(partnerId, (reading) => listLogHeads(reading, partnerId, page));
+    const rows = await db.lookUpAlone(partnerId, (reading) => listLogHeads(reading, partnerId, page));
     for (const row of rows) yield { customerId: row.customer_id, seq: row.log_seq, head: row.log_head };
     after = rows.at(-1)?.customer_id;
     if (rows.length < CUSTOMERS_PER_PAGE) return;
