@@ -159,8 +159,10 @@ function* callsIn(tree: string): Generator<{ id: string; overColumn: boolean }> 
   }
 }
 
-/** Of a function of PostgreSQL. */
-const MOST_ARGUMENTS = 100;
+/** An INSERT with the first of its rows alone: those of many callers have more parameters than a function may have. */
+const withOneRow = (text: string) => text.replace(/(\bvalues \([^()]*\))(?:,\s*\([^()]*\))+/i, '$1');
+
+const countParameters = (text: string) => Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)));
 
 /**
  * Which rules of scale a statement breaks. Beside the text it asks PostgreSQL: the plan shows whether the condition on
@@ -184,12 +186,10 @@ export async function findBreaches(client: pg.ClientBase, { text, binding }: Sta
     const missing = binding === 'tenant' ? 'customer_id' : 'partner_id';
     breaches.push(`S4-partner: ${table} is read without ${missing} = in a transaction bound to ${binding}`);
   }
-  // An INSERT of so many rows was one of fewer before.
-  const fits = types.length <= MOST_ARGUMENTS;
-  if (fits && /\bupdate \S+( as \w+)? set\b|\bdo update set\b/.test(words)) {
-    await client.query(
-      `create or replace function pg_temp.checked(${types.join()}) returns void begin atomic ${text}; end`,
-    );
+  if (/\bupdate \S+( as \w+)? set\b|\bdo update set\b/.test(words)) {
+    const row = withOneRow(text);
+    const given = types.slice(0, countParameters(row)).join();
+    await client.query(`create or replace function pg_temp.checked(${given}) returns void begin atomic ${row}; end`);
     const stored = await client.query<{ tree: string; unstable: Record<string, [name: string, volatile: boolean]> }>(
       `select p.prosqlbody::text as tree, (select jsonb_object_agg(f.oid, jsonb_build_array(f.proname, f.provolatile = 'v'))
          from pg_proc f where f.provolatile <> 'i' and f.pronamespace = 'pg_catalog'::regnamespace) as unstable
