@@ -311,5 +311,6 @@ t.test('look-ups in company are done again when their connection breaks', async 
     ),
   );
   t.ok(outcomes.every((pid) => pid !== undefined));
+  t.equal(new Set(outcomes).size, 1, 'in company');
   t.equal(broken, 2, 'it broke, and was done again');
 });

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
-import { FABRIKAM, startService } from '../../helpers/service.js';
+import { createTokenCodec } from '../../../src/http/continuation-token.js';
+import { deriveKey } from '../../../src/lib/seal.js';
+import { findCustomerUser } from '../../../src/nouns/identity/customer-users.js';
+import { CONTOSO, FABRIKAM, startService } from '../../helpers/service.js';
 
 const service = await startService(t, { sandbox: 'true' });
 const { request, sql, tokens } = service;
@@ -93,6 +96,23 @@ t.test('what is filtered by domain is listed page by page in the order of domain
   }
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((domain) => `${mark}-${domain}.example`);
   t.same(pages, [[a, b, c], [d]]);
+});
+
+t.test('a token that names no order goes on by name, and is refused where the order is another', async (t) => {
+  const mark = `Tt${randomUUID().slice(0, 6)}`;
+  for (const name of ['a', 'b']) await service.newCustomer({ name: `${mark} ${name}`, eligible: false });
+  const tokens = createTokenCodec(deriveKey(Buffer.alloc(32, 7), 'continuation tokens'));
+  const asked = async (field: string) => {
+    const query = { size: 1, filter: decodeURIComponent(filter(field, mark)) };
+    const position = { key: `${mark} a`.toLowerCase(), customerId: 'ffffffff-ffff-4fff-bfff-ffffffffffff' };
+    const token = tokens.seal({ partnerId: CONTOSO, route: 'listCustomers', query, position });
+    return request('GET', '/v1/customers?seekOperation=Next', { headers: { 'MS-ContinuationToken': token } });
+  };
+  t.match(await asked('CompanyName'), {
+    status: 200,
+    body: { items: [{ companyProfile: { companyName: `${mark} b` } }] },
+  });
+  t.match(await asked('Domain'), { status: 400, body: { description: /of an order that is not kept/ } });
 });
 
 t.test('size 0 and no size are the default; a size beyond 500 is refused', async (t) => {
@@ -419,4 +439,11 @@ t.test('outside the sandbox no customer is deleted', async (t) => {
     t.match(await production.request('DELETE', `/v1/customers/${id}`), { status: 403, body: { code: '800019' } });
   }
   t.equal((await production.request('GET', `/v1/customers/${customerId}`)).status, 200);
+});
+
+t.test('the built-in issuer knows the users of a customer until the customer is deleted', async (t) => {
+  const { customerId, ownerId, ownerUpn } = await service.newCustomer();
+  t.match(await findCustomerUser(service.db, customerId, ownerUpn), { objectId: ownerId });
+  await sql('update customers set deleted_on = now() where customer_id = $1', [customerId]);
+  t.equal(await findCustomerUser(service.db, customerId, ownerUpn), undefined);
 });
