@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -6,6 +5,7 @@ import type { HarnessDatabase } from '../harness/database.js';
 import { startSettledService } from '../harness/service.js';
 import { alterBuild } from './altered-build.js';
 import type { Figure, Proof } from './suite.js';
+import { listTcpConnections } from './tcp-connections.js';
 
 const CLIENTS = 50;
 /** Public, and more than a socket holds; few, as the service makes each anew and has written the last of them soon. */
@@ -13,17 +13,9 @@ const ASKED = 'GET /docs/json HTTP/1.1\r\nHost: service\r\n\r\n'.repeat(12);
 /** Twice the service's 45 s without a byte, as Node may let them pass once more, and what 600 answers take to make. */
 const CUT_WITHIN_SECONDS = 120;
 const OPENED_SECONDS = 3;
-/** https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html */
-const ESTABLISHED = '01';
-
 /** As the system sees the service's side: who does not read does not see either that he was cut. */
-function countEstablished(port: number): number {
-  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const rows = readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .map((row) => row.trim().split(/\s+/));
-  return rows.filter(([, address, , state]) => address?.endsWith(local) && state === ESTABLISHED).length;
-}
+const countEstablished = (port: number) =>
+  listTcpConnections().filter(({ localPort, established }) => localPort === port && established).length;
 
 /** @returns `limits-unread` */
 export async function measureUnread(

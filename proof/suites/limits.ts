@@ -129,13 +129,13 @@ async function measureClients(proof: Proof, setting: Setting, guarded: boolean):
   execFileSync(findProgram('prlimit') ?? '', ['--pid', String(slow.process.pid), `--nofile=${DESCRIPTORS}`]);
   await during(services, setting, 1);
   const [before = []] = await during([slow, idle], setting, seconds.before);
-  const descriptors = await countDescriptors(slow, token);
+  const descriptors = await countDescriptors(slow, setting.database.appUrl);
 
   const path = `/v1/customers/${customerId(1)}/purchasepermissions/AzureReservedInstances`;
   const attack = startHalfOpen({ port: Number(new URL(slow.url).port), path, token }, HALF_OPEN);
   const [duringAttack = [], besideAttack = []] = await during([slow, idle], setting, seconds.halfOpen);
   const left = guarded ? await attack.wait() : attack.left();
-  const after = await countDescriptors(slow, token);
+  const after = await countDescriptors(slow, setting.database.appUrl);
   const halfOpen = {
     'limits-half-open': endedOf(attack, left),
     'limits-half-open-others': timesOf(before, duringAttack, besideAttack),
@@ -183,7 +183,7 @@ export const limits: Suite = {
     },
     {
       id: 'limits-half-open-descriptors',
-      says: 'Open descriptors of the service when these connections had their time, before anybody closes them',
+      says: 'Open descriptors of the service, its database connections left out, when these connections had their time, before anybody closes them',
       target: 'not more than before',
       withoutGuard: 'without these limits',
       needs: ['prlimit'],
