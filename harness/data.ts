@@ -8,6 +8,9 @@ const ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000001';
 const SECOND_ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000002';
 const ROWS_PER_STATEMENT = 250_000;
 
+/** What rows are written to. */
+type Filled = Pick<HarnessDatabase, 'sql'>;
+
 /** Ids are numbers in the form of GUIDs, one range for each kind of row. */
 type Kind = '8000' | '9000' | 'a000' | 'b000' | 'c000';
 const idOf = (kind: Kind, number: string) =>
@@ -32,7 +35,7 @@ export async function insertPartner(sql: HarnessDatabase['sql']): Promise<void> 
 }
 
 /** Fabrikam, with so many customers that are copies of contoso's first ones. */
-export async function insertSecondPartner({ sql }: HarnessDatabase, customers: number): Promise<void> {
+export async function insertSecondPartner({ sql }: Filled, customers: number): Promise<void> {
   await sql(
     `insert into partners (partner_id, company_name, domain, country, mpn_id, admin_agents_group_id, created_on)
      values ($1, 'Fabrikam', 'fabrikampartner.onmicrosoft.com', 'US', '7654321', $2, now())`,
@@ -46,7 +49,7 @@ export async function insertSecondPartner({ sql }: HarnessDatabase, customers: n
 }
 
 /** Customers number `from` to `to`, in the order of their numbers also by name. */
-export async function insertCustomers(database: HarnessDatabase, from: number, to: number): Promise<void> {
+export async function insertCustomers(database: Filled, from: number, to: number): Promise<void> {
   for (let first = from; first <= to; first += ROWS_PER_STATEMENT) {
     await database.sql(
       `insert into customers (partner_id, customer_id, company_name, company_name_key, domain, relationship,
@@ -64,7 +67,7 @@ export async function insertCustomers(database: HarnessDatabase, from: number, t
 }
 
 /** Makes the customers eligible: an Azure plan with an active Azure subscription, and a home user who is Owner on it. */
-export async function insertEligibility({ sql }: HarnessDatabase, to: number): Promise<void> {
+export async function insertEligibility({ sql }: Filled, to: number): Promise<void> {
   await sql(
     `insert into subscriptions (partner_id, customer_id, subscription_id, offer_id, offer_name, friendly_name,
        product_type_id, product_type_name, quantity, unit_type, status, billing_type, billing_cycle, is_trial,
@@ -109,7 +112,7 @@ export async function insertEligibility({ sql }: HarnessDatabase, to: number): P
 }
 
 /** One permission of each customer, switched on. */
-export async function insertPermissions({ sql }: HarnessDatabase, to: number): Promise<void> {
+export async function insertPermissions({ sql }: Filled, to: number): Promise<void> {
   await sql(
     `insert into purchase_permissions (partner_id, customer_id, resource, state, effective, ineligibility_reasons,
        version, changed_on, changed_by)
@@ -132,7 +135,7 @@ export const RESERVATION = {
 
 /** Quotes of customers 1 to `customers` in turn, good for an hour. @returns the id of each and its customer's number */
 export async function insertQuotes(
-  { sql }: HarnessDatabase,
+  { sql }: Filled,
   count: number,
   customers: number,
 ): Promise<{ quoteId: string; customer: number }[]> {
@@ -164,7 +167,7 @@ export async function insertQuotes(
  * Waits until the log does not grow: requests that a slice left behind run on for a moment, and what they write must not
  * fall into the next slice.
  */
-export async function untilQuiet({ sql }: HarnessDatabase): Promise<void> {
+export async function untilQuiet({ sql }: Filled): Promise<void> {
   const count = async () => (await sql<{ sum: string }>('select sum(log_seq) as sum from customers'))[0]?.sum;
   for (let seen: string | undefined, now = await count(); seen !== now; now = await count()) {
     seen = now;
@@ -177,7 +180,7 @@ export async function untilQuiet({ sql }: HarnessDatabase): Promise<void> {
  * customer is there.
  */
 export async function insertLog(
-  { sql }: HarnessDatabase,
+  { sql }: Filled,
   log: { entries: number; customers: number; from: Date; to: Date; firstSeq: number },
 ): Promise<void> {
   const { entries, customers, from, to, firstSeq } = log;
@@ -203,7 +206,7 @@ export async function insertLog(
 }
 
 /** Statistics, visibility map and a checkpoint, so that none of it falls into a measurement. */
-export async function settle({ sql }: HarnessDatabase): Promise<void> {
+export async function settle({ sql }: Filled): Promise<void> {
   await sql('vacuum analyze');
   await sql('checkpoint');
 }

@@ -160,12 +160,14 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
   );
   if (!there?.member) await client.query(`grant ${APP_ROLE} to ${name}`);
   // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
-  // plan is made anew at every execution of an array statement.
+  // plan is made anew at every execution of an array statement. Pages in any order, as of what is in memory or on an SSD:
+  // with PostgreSQL's 4 a look-up of one customer among a thousand read all of their permissions (0.40 ms, 0.17 with this).
   const settings: Record<string, string> = {
     lock_timeout: '1s',
     statement_timeout: '2s',
     idle_in_transaction_session_timeout: '5s',
     plan_cache_mode: 'force_generic_plan',
+    random_page_cost: '1.1',
     ...((there?.version ?? 0) >= 170000 && { transaction_timeout: '5s' }),
     // What binds a transaction to its partner has to reach the workers.
     ...(citus && { 'citus.propagate_set_commands': 'local' }),
