@@ -1,9 +1,9 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify from 'fastify';
-import { Type } from 'typebox';
-import { ref, sharedSchemas, Uuid } from '../src/http/schemas.js';
-import { PermissionResourceName, PurchasePermission } from '../src/nouns/purchase-permissions/schemas.js';
+import { sharedSchemas } from '../src/http/schemas.js';
+import { PurchasePermission } from '../src/nouns/purchase-permissions/schemas.js';
 import { toPurchasePermission } from '../src/nouns/purchase-permissions/view.js';
+import { PERMISSION_ROUTE, permissionSchema } from './harness/permission-route.js';
 
 /** The reference: the route's parameters and answer, and nothing else: no database, token, id or log line. */
 const app = Fastify().withTypeProvider<TypeBoxTypeProvider>();
@@ -23,18 +23,6 @@ const row = {
 };
 const permission = toPurchasePermission(row.customer_id, row.resource, row, row.changed_on);
 
-app.get(
-  '/v1/customers/:customer/purchasepermissions/:resource',
-  {
-    schema: {
-      params: Type.Object({
-        customer: Uuid,
-        resource: Type.String({ ...PermissionResourceName, pattern: '^[A-Za-z]{1,40}$' }),
-      }),
-      response: { 200: ref(PurchasePermission) },
-    },
-  },
-  async () => permission,
-);
+app.get(PERMISSION_ROUTE, { schema: permissionSchema }, async () => permission);
 process.on('SIGTERM', () => process.exit());
 await app.listen({ host: '127.0.0.1', port: Number(process.argv[2]) });

@@ -10,19 +10,26 @@ import { startLoadGenerator } from './harness/load.js';
 import { customers } from './scenarios/customers.js';
 import { get } from './scenarios/get.js';
 import { hot } from './scenarios/hot.js';
+import { least } from './scenarios/least.js';
 import { lists } from './scenarios/lists.js';
 import { log } from './scenarios/log.js';
 import { lookup } from './scenarios/lookup.js';
 import { memory } from './scenarios/memory.js';
 import { overload } from './scenarios/overload.js';
 import { pace } from './scenarios/pace.js';
+import { peers } from './scenarios/peers.js';
 import { purchase } from './scenarios/purchase.js';
 import { start } from './scenarios/start.js';
 import { switches } from './scenarios/switch.js';
 
 const scenarios: Readonly<Record<string, { title: string; run: Scenario }>> = {
   get: { title: 'GET one permission ÷ a bare Fastify route with the same schemas', run: get },
+  least: {
+    title: 'GET one permission: the least that keeps its promises ÷ bare Fastify, the service ÷ that',
+    run: least,
+  },
   lookup: { title: 'GET one permission ÷ the same look-up by pgbench, and ÷ its two halves', run: lookup },
+  peers: { title: 'GET one permission ÷ the same from a mock, from a file and by Express', run: peers },
   pace: { title: 'Slow answers ÷ usual ones at four fifths of what the service can do', run: pace },
   switch: { title: 'PUT on / DELETE ÷ pgbench with the same statements, pipelined', run: switches },
   hot: { title: 'PUT on / DELETE of ten customers ÷ of many', run: hot },
@@ -35,12 +42,14 @@ const scenarios: Readonly<Record<string, { title: string; run: Scenario }>> = {
   memory: { title: 'Resident memory', run: memory },
 };
 
+const PEERS = 'express@5 json-server@0.17 @stoplight/prism-cli@5';
 const usage = `npm run bench -- [--quick | --long] [--profile DIR] [${Object.keys(scenarios).join(' | ')}]…
 
 --quick        fewer and shorter rounds, smaller tables
 --long         a log of 10 000 000 entries
 --profile DIR  CPU profiles of the service's processes, each with a flame graph
 BENCH_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to measure on; default: an embedded one
+BENCH_PEERS         a directory for \`peers\`: npm install --prefix DIR ${PEERS}
 `;
 // A run that hangs ends by itself: the full one takes about half an hour, the quick one 5 minutes.
 const LIMIT_MINUTES = { full: 60, quick: 15 } as const;
@@ -69,6 +78,7 @@ async function runAll({ workDir, cluster, isOver }: Run, generator: Bench['gener
     quick,
     long: values.long === true,
     workDir,
+    peersDir: process.env.BENCH_PEERS ? resolve(process.env.BENCH_PEERS) : undefined,
     cluster,
     generator,
     token,

@@ -8,6 +8,8 @@ export interface Bench {
   /** The largest log. */
   long: boolean;
   workDir: string;
+  /** Where the peers are installed. */
+  peersDir: string | undefined;
   cluster: Cluster;
   generator: LoadGenerator;
   /** Headers of an AdminAgent of contoso. */
