@@ -305,7 +305,7 @@ t.test('look-ups in company are done again when their connection breaks', async 
     Array.from({ length: 3 }, (_, index) =>
       db.lookUp(CONTOSO, async (reading) => {
         const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid, pg_sleep(0.1)`.execute(reading);
-        if (index === 0 && broken++ === 0) await admin.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+        if (index === 0 && broken++ === 0) await admin.query('select pg_terminate_backend($1::int)', [rows[0]?.pid]);
         return rows[0]?.pid;
       }),
     ),
