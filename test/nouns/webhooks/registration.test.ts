@@ -205,11 +205,17 @@ t.test('validation events: registered for, two a minute and partner, told what b
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
+  let hold = () => {};
+  const held = new Promise<void>((resolve) => {
+    hold = resolve;
+  });
   const act = { partnerId: CONTOSO, actor: SYSTEM, requestId: randomUUID(), correlationId: randomUUID() };
   const second = service.db.write(CONTOSO, async (tx, commitWith) => {
     await createValidationEvent(tx, act, commitWith);
+    hold();
     await released;
   });
+  await Promise.race([held, second]);
   const third = request('POST', path, { body: 'null' });
   const waits = async () => {
     while ((await sql(WAITING)).length === 0);
