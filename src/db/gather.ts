@@ -19,9 +19,16 @@ export interface Gathering<Item> {
   };
 }
 
+/** `place`: in the order in which the items of the partner came. */
+interface Waiting<Item> {
+  item: Item;
+  place: number;
+}
+
 /** The items of one partner. */
 interface Queue<Item> {
-  waiting: Item[];
+  waiting: Waiting<Item>[];
+  came: number;
   running: number;
   /** Of those running, the ones of several items. */
   large: number;
@@ -45,13 +52,28 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
   const { most, lanes, enough, admits, run, patience } = gathering;
   const queues = new Map<string, Queue<Item>>();
 
-  function take(partnerId: string, queue: Queue<Item>): Item[] {
+  function take(partnerId: string, queue: Queue<Item>): Waiting<Item>[] {
     if (!admits) return queue.waiting.splice(0, most);
+    const taken: Waiting<Item>[] = [];
+    const left: Waiting<Item>[] = [];
     const batch: Item[] = [];
-    const left: Item[] = [];
-    for (const item of queue.waiting) (batch.length < most && admits(partnerId, item, batch) ? batch : left).push(item);
+    for (const waiting of queue.waiting) {
+      const { item } = waiting;
+      if (batch.length < most && admits(partnerId, item, batch)) {
+        taken.push(waiting);
+        batch.push(item);
+      } else left.push(waiting);
+    }
     queue.waiting = left;
-    return batch;
+    return taken;
+  }
+
+  /** Puts those that go again where they were before. */
+  function putBack(queue: Queue<Item>, taken: readonly Waiting<Item>[], again: readonly Item[]): void {
+    if (again.length === 0) return;
+    const items = new Set(again);
+    queue.waiting.push(...taken.filter(({ item }) => items.has(item)));
+    queue.waiting.sort((one, other) => one.place - other.place);
   }
 
   const mayLeave = ({ waiting, underWay, large }: Queue<Item>): boolean =>
@@ -64,13 +86,13 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     const { waiting } = queue;
     if (!patience || queue.watch || waiting.length === 0) return;
     const { milliseconds, since, refuse } = patience;
-    const oldest = waiting.reduce((first, item) => Math.min(first, since(item)), Number.POSITIVE_INFINITY);
+    const oldest = waiting.reduce((first, { item }) => Math.min(first, since(item)), Number.POSITIVE_INFINITY);
     const look = () => {
       queue.watch = undefined;
       const latest = performance.now() - milliseconds;
-      const late = queue.waiting.filter((item) => since(item) <= latest);
-      queue.waiting = queue.waiting.filter((item) => since(item) > latest);
-      for (const item of late) refuse(item);
+      const late = queue.waiting.filter(({ item }) => since(item) <= latest);
+      queue.waiting = queue.waiting.filter(({ item }) => since(item) > latest);
+      for (const { item } of late) refuse(item);
       watch(queue);
     };
     queue.watch = setTimeout(look, Math.max(1, oldest + milliseconds - performance.now())).unref();
@@ -78,9 +100,9 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
 
   async function send(partnerId: string, queue: Queue<Item>): Promise<void> {
     queue.due = false;
-    const batch = mayLeave(queue) ? take(partnerId, queue) : [];
-    if (batch.length > 0) {
-      const isLarge = batch.length > 1;
+    const taken = mayLeave(queue) ? take(partnerId, queue) : [];
+    if (taken.length > 0) {
+      const isLarge = taken.length > 1;
       queue.running++;
       queue.underWay++;
       if (isLarge) queue.large++;
@@ -92,8 +114,11 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
       };
       const slow = setTimeout(ended, SLOW_MS);
       sendSoon(partnerId, queue);
-      const again = await run(partnerId, batch);
-      queue.waiting.unshift(...again);
+      const again = await run(
+        partnerId,
+        taken.map(({ item }) => item),
+      );
+      putBack(queue, taken, again);
       clearTimeout(slow);
       queue.running--;
       if (isLarge) queue.large--;
@@ -117,10 +142,10 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
   return (partnerId, item) => {
     let queue = queues.get(partnerId);
     if (!queue) {
-      queue = { waiting: [], running: 0, large: 0, underWay: 0, due: false, watch: undefined };
+      queue = { waiting: [], came: 0, running: 0, large: 0, underWay: 0, due: false, watch: undefined };
       queues.set(partnerId, queue);
     }
-    queue.waiting.push(item);
+    queue.waiting.push({ item, place: queue.came++ });
     sendSoon(partnerId, queue);
   };
 }

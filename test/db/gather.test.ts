@@ -119,6 +119,14 @@ t.test('who is not admitted waits for the end of a batch, in his place', async (
   t.same(await end(), [[5]]);
 });
 
+t.test('who has to go again goes behind those that came before him and were not admitted', async (t) => {
+  const free = new Set([1, 3]);
+  const { bring, end } = start({ admits: (_partnerId, item) => free.has(item) });
+  t.same(await bring(1, 2, 3, 4), [[1, 3]]);
+  for (const item of [2, 4]) free.add(item);
+  t.same(await end([3]), [[2, 3, 4]]);
+});
+
 t.test('who comes back from a slow batch waits for those that came meanwhile, and is not forgotten', async (t) => {
   let held = false;
   const { bring, end, turn } = start({ admits: (_partnerId, item) => !(held && item === 1) });
