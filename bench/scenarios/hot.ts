@@ -45,7 +45,8 @@ export const hot: Scenario = async (bench) => {
   const [a, b] = [load(shared), load(own)];
   const rounds = await alternate(
     bench.rounds,
-    [() => a(bench.warmUpSeconds), () => b(bench.warmUpSeconds)],
+    // Batches of every size prepare statements of their own, on every connection.
+    [() => a(3 * bench.warmUpSeconds), () => b(3 * bench.warmUpSeconds)],
     () => a(bench.sliceSeconds),
     () => b(bench.sliceSeconds),
   );

@@ -34,15 +34,20 @@ interface Queue<Item> {
   large: number;
   /** Of those running, the ones that are not slow. */
   underWay: number;
+  /** So many batches more go one after the other: what had to go again met another batch. */
+  inTurn: number;
   /** Whether it is looked at when this turn ends. */
   due: boolean;
   watch: NodeJS.Timeout | undefined;
 }
 
 /** A batch that takes longer, as behind a lock, does not keep the others waiting. */
-const SLOW_MS = 30;
+const SLOW_MS = 60;
 /** As many large ones at a time, slow or not, for each lane: where all are slow more of them would make each slower. */
 const LARGE_PER_LANE = 2;
+
+/** Batches that meet waste what both have begun, as when all want the same few rows. */
+const IN_TURN_AFTER_MEETING = 16;
 
 /**
  * Makes batches of what a partner's callers bring in the same turn of the event loop, or while others are under way. Who
@@ -76,10 +81,11 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     queue.waiting.sort((one, other) => one.place - other.place);
   }
 
-  const mayLeave = ({ waiting, underWay, large }: Queue<Item>): boolean =>
-    waiting.length > 0 &&
-    large < LARGE_PER_LANE * lanes &&
-    (underWay === 0 || (underWay < lanes && waiting.length >= enough));
+  function mayLeave({ waiting, underWay, large, inTurn }: Queue<Item>): boolean {
+    const open = inTurn > 0 ? 1 : lanes;
+    if (waiting.length === 0 || large >= LARGE_PER_LANE * open) return false;
+    return underWay === 0 || (underWay < open && waiting.length >= enough);
+  }
 
   /** Has those that wait too long refused, the first of them when its time is over. */
   function watch(queue: Queue<Item>): void {
@@ -119,6 +125,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
         taken.map(({ item }) => item),
       );
       putBack(queue, taken, again);
+      queue.inTurn = again.length > 0 ? IN_TURN_AFTER_MEETING : Math.max(0, queue.inTurn - 1);
       clearTimeout(slow);
       queue.running--;
       if (isLarge) queue.large--;
@@ -142,7 +149,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
   return (partnerId, item) => {
     let queue = queues.get(partnerId);
     if (!queue) {
-      queue = { waiting: [], came: 0, running: 0, large: 0, underWay: 0, due: false, watch: undefined };
+      queue = { waiting: [], came: 0, running: 0, large: 0, underWay: 0, inTurn: 0, due: false, watch: undefined };
       queues.set(partnerId, queue);
     }
     queue.waiting.push({ item, place: queue.came++ });

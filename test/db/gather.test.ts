@@ -6,7 +6,7 @@ import { CONTOSO, FABRIKAM } from '../helpers/service.js';
 mock.timers.enable({ apis: ['setTimeout'] });
 t.teardown(() => mock.timers.reset());
 
-const SLOW_MS = 30;
+const SLOW_MS = 60;
 
 /** Batches that end when the test says so. */
 function start(options: Partial<Pick<Gathering<number>, 'most' | 'admits' | 'patience'>> = {}) {
@@ -125,6 +125,17 @@ t.test('who has to go again goes behind those that came before him and were not 
   t.same(await bring(1, 2, 3, 4), [[1, 3]]);
   for (const item of [2, 4]) free.add(item);
   t.same(await end([3]), [[2, 3, 4]]);
+});
+
+t.test('when one had to go again batches go one after the other for a while', async (t) => {
+  const { bring, end } = start({ most: 4 });
+  t.same(await bring(1, 2), [[1, 2]]);
+  t.same(await end([2]), [[2]]);
+  for (let first = 3; first < 67; first += 4) {
+    t.same(await bring(first, first + 1, first + 2, first + 3), [], 'behind the one before');
+    t.same(await end(), [[first, first + 1, first + 2, first + 3]]);
+  }
+  t.same(await bring(67, 68, 69, 70), [[67, 68, 69, 70]], 'beside it');
 });
 
 t.test('who comes back from a slow batch waits for those that came meanwhile, and is not forgotten', async (t) => {

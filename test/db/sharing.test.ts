@@ -135,6 +135,58 @@ t.test('writers of one customer follow each other: each sees what the one before
   }
 });
 
+t.test('writers of one customer that come together share a transaction, eight of them at the most', async (t) => {
+  const [hot = '', ...others] = await newCustomers(4);
+  const writers = Array.from({ length: 20 }, (_, index) => db.writeTogether(CONTOSO, renaming(hot, `Turn ${index}`)));
+  const beside = others.map((customerId) => db.writeTogether(CONTOSO, renaming(customerId, 'Beside')));
+  const results = await Promise.all(writers);
+  t.same(
+    results.slice(1).map(({ before }) => before),
+    Array.from({ length: 19 }, (_, index) => `Turn ${index}`),
+    'in the order in which they came',
+  );
+  const transactions = results.map(({ transaction }) => transaction);
+  const first = transactions[0];
+  t.same(
+    [...new Set(transactions)].map((id) => transactions.filter((other) => other === id).length),
+    [8, 8, 4],
+  );
+  for (const { transaction } of await Promise.all(beside)) t.equal(transaction, first);
+});
+
+t.test('who fails among the writers of one customer is passed over, and what he wrote is seen by none', async (t) => {
+  const [hot = '', other = ''] = await newCustomers(2);
+  const original = await nameOf(hot);
+  for (const late of [false, true]) {
+    const seen: unknown[] = [];
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 6 }, (_, index) =>
+        db.writeTogether(CONTOSO, async (tx, commitWith) => {
+          if (index !== 2) {
+            const done = await renaming(index === 5 ? other : hot, `${late} ${index}`)(tx, commitWith);
+            seen[index] = done.before;
+            return done;
+          }
+          await lockCustomer(tx, CONTOSO, hot);
+          if (late) await rename(tx, { partnerId: CONTOSO, customerId: hot, name: 'To be undone' });
+          throw new Error('refused');
+        }),
+      ),
+    );
+    t.same(
+      outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : [])),
+      [2],
+    );
+    const names = [0, 1, 3, 4].map((index) => `${late} ${index}`);
+    const last = await nameOf(hot);
+    t.same(
+      new Set([...[0, 1, 3, 4].map((index) => seen[index]), last]),
+      new Set([late ? 'false 4' : original, ...names]),
+    );
+    t.equal(await nameOf(other), `${late} 5`);
+  }
+});
+
 t.test('a customer that is locked elsewhere keeps its own writer waiting and no other', async (t) => {
   const customers = await newCustomers(10);
   const client = await admin.connect();

@@ -1,7 +1,7 @@
 import { DatabaseUnavailable } from '../../errors/from-postgres.js';
 import type { CommitWith, Tx } from '../connect.js';
 import { gather } from '../gather.js';
-import type { Locks, Outcome, Work } from './shared-transaction.js';
+import { type Locks, MOST_BEHIND_A_LOCK, type Outcome, type Work } from './shared-transaction.js';
 
 /** Works of one transaction at the most. */
 const MOST = 64;
@@ -94,9 +94,9 @@ export function shareWrites(sharing: Sharing) {
     most: MOST,
     lanes: LANES,
     enough: ENOUGH,
-    // One for each lock that is free.
     admits: (partnerId, { lock }, batch) =>
-      lock === undefined || !(held.has(`${partnerId} ${lock}`) || batch.some((other) => other.lock === lock)),
+      lock === undefined ||
+      (!held.has(`${partnerId} ${lock}`) && batch.filter((other) => other.lock === lock).length < MOST_BEHIND_A_LOCK),
     patience: {
       milliseconds: BEGUN_WITHIN_MS,
       // Who waits for a caller that has his lock is next when that one is done.

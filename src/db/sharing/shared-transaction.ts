@@ -15,11 +15,14 @@ export type Outcome =
   /** Nothing was done: the row that it wants to lock is another one's. `lock`: of a caller in this process. */
   | { status: 'parted'; lock: string | undefined };
 
-/** The locks of callers in this process. */
+/** The locks of shared transactions in this process. */
 export interface Locks {
   /** @returns false when another one has it */
   take(lock: string): boolean;
 }
+
+/** Callers of one transaction that have the same lock, one after the other, at the most: the others wait for their end. */
+export const MOST_BEHIND_A_LOCK = 8;
 
 class Parted extends Error {
   constructor(readonly lock: string | undefined) {
@@ -30,12 +33,24 @@ class Parted extends Error {
 interface Pending {
   member: Member;
   query: CompiledQuery | StatementCall;
+  /** The name of what it locks. */
+  lock: string | undefined;
   resolve: (result: QueryResult<unknown>) => void;
   reject: (reason: unknown) => void;
 }
 
+/** Who has a lock of the transaction, and how many had it or wait for it. */
+interface Held {
+  by: Member;
+  callers: number;
+}
+
 interface Member {
   waiting: Pending[];
+  holds: boolean;
+  /** It has come to a lock that another one of the transaction has. */
+  queues: boolean;
+  done: boolean;
   /** A statement that writes was sent for it: its effects end with the whole transaction alone. */
   wrote: boolean;
   parted: Parted | undefined;
@@ -45,6 +60,9 @@ interface Member {
 
 const statementOf = (query: CompiledQuery | StatementCall): Statement | undefined =>
   'statement' in query ? query.statement : undefined;
+
+const lockOf = (query: CompiledQuery | StatementCall): string | undefined =>
+  (statementOf(query)?.locks ?? locksRows(query.sql)) ? JSON.stringify(query.parameters) : undefined;
 
 const reads = ({ query, sql }: CompiledQuery): boolean =>
   query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && sql.startsWith('select '));
@@ -57,8 +75,9 @@ function isSameCall(one: CompiledQuery | StatementCall, other: CompiledQuery | S
 /**
  * Runs the works of several callers in one transaction, round by round: what they issue is collected until the answers of
  * the round before are there, equal statements become one, and each caller gets its own rows. To each it is as if it were
- * alone but for locks, which keep transactions apart and not the callers of one: who wants a lock that another one has
- * leaves, before it has written.
+ * alone but for locks, which keep transactions apart and not the callers of one: who wants a lock that another one of this
+ * transaction has goes on when that one is done, in the same transaction; who wants one of another transaction leaves,
+ * before it has written.
  * @throws what failed when nothing may be committed: a statement, or a work that had written
  */
 export async function runTogether(
@@ -68,6 +87,7 @@ export async function runTogether(
   locks: Locks,
 ): Promise<Outcome[]> {
   const members: Member[] = [];
+  const held = new Map<string, Held>();
   const sent: Promise<unknown>[] = [];
   let underWay = 0;
   let scheduled = false;
@@ -114,14 +134,38 @@ export async function runTogether(
     }
   }
 
-  /** Whether the caller may go on with the statement: what it locks is nobody's in this process. */
-  function admits({ member, query }: Pending): boolean {
-    const statement = statementOf(query);
-    if (!(statement ? statement.locks : locksRows(query.sql))) return true;
-    const lock = JSON.stringify(query.parameters);
-    if (statement?.merges && locks.take(lock)) return true;
-    part(member, statement?.merges ? lock : undefined);
-    return false;
+  /** Whether the caller may go on with the statement: what it locks is nobody's in this process, or its last one's is done. */
+  function admits({ member, query, lock }: Pending): boolean {
+    if (lock === undefined) return true;
+    if (!statementOf(query)?.merges) {
+      part(member, undefined);
+      return false;
+    }
+    const before = held.get(lock);
+    if (before?.by === member) return true;
+    if (!before) {
+      if (locks.take(lock)) {
+        held.set(lock, { by: member, callers: 1 });
+        member.holds = true;
+        return true;
+      }
+      part(member, lock);
+      return false;
+    }
+    if (!member.queues) {
+      // With two locks each could wait for the other.
+      if (member.holds || before.callers === MOST_BEHIND_A_LOCK) {
+        part(member, lock);
+        return false;
+      }
+      before.callers++;
+      member.queues = true;
+    }
+    if (!before.by.done || before.by.waiting.length > 0) return false;
+    before.by = member;
+    member.queues = false;
+    member.holds = true;
+    return true;
   }
 
   /** The next statement of the first caller that has one, with those of the others that can be one with it. */
@@ -161,13 +205,21 @@ export async function runTogether(
   }
 
   async function run(work: Work): Promise<Outcome> {
-    const member: Member = { waiting: [], wrote: false, parted: undefined, ended: undefined };
+    const member: Member = {
+      waiting: [],
+      holds: false,
+      queues: false,
+      done: false,
+      wrote: false,
+      parted: undefined,
+      ended: undefined,
+    };
     members.push(member);
     const issue = (query: CompiledQuery) =>
       new Promise<QueryResult<unknown>>((resolve, reject) => {
         if (member.parted ?? member.ended) return reject(member.parted ?? member.ended);
         if (failure) return reject(failure.reason);
-        member.waiting.push({ member, query, resolve, reject });
+        member.waiting.push({ member, query, lock: lockOf(query), resolve, reject });
         schedule();
       });
     const deferred: Promise<unknown>[] = [];
@@ -179,6 +231,9 @@ export async function runTogether(
       (value): Outcome => ({ status: 'done', value, deferred }),
       (reason): Outcome => ({ status: 'refused', reason }),
     );
+    member.done = true;
+    // Who waits for its lock may have nothing else to come after.
+    schedule();
     if (outcome.status === 'done' && !member.parted) return outcome;
     member.waiting = [];
     member.ended = new Error('the work has ended');
