@@ -10,6 +10,7 @@ import { parseQuery } from './http/query.js';
 import { sharedSchemas } from './http/schemas.js';
 import { lazySerializers } from './http/serializers.js';
 import { parseStrictJson } from './http/strict-json.js';
+import { lazyValidators } from './http/validators.js';
 import { deriveKey } from './lib/seal.js';
 import { auditRecords } from './nouns/activity-log/audit-routes.js';
 import { activityLog } from './nouns/activity-log/routes.js';
@@ -130,7 +131,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       maxHeaderSize: 16 * 1024,
       requireHostHeader: false,
     },
-    schemaController: { compilersFactory: { buildSerializer: lazySerializers() } },
+    schemaController: { compilersFactory: { buildSerializer: lazySerializers(), buildValidator: lazyValidators() } },
     clientErrorHandler: answerParserErrors(deps.log),
     frameworkErrors: answerFrameworkError,
     // While it closes, whoever is connected is served to the end; Fastify would answer 503 in a shape of its own.
