@@ -56,7 +56,7 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
   async function runOnce(): Promise<void> {
     for (const partnerId of await db.listPartnerIds()) {
       const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
-      for (const { customer_id: customerId } of ended) await lapse(partnerId, customerId);
+      for (const customerId of ended) await lapse(partnerId, customerId);
       const waited = await db.read(partnerId, (reading) => listLapsedOrders(reading, partnerId, now()));
       for (const order of waited) await lapseOrder(partnerId, order.customer_id, order.order_id);
       await db.write(partnerId, async (tx) => {

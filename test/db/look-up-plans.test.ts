@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
 import {
@@ -8,17 +9,20 @@ import {
   insertPartner,
   insertPermissions,
 } from '../../harness/data.js';
-import type { Reading } from '../../src/db/connect.js';
+import type { Reading, Tx } from '../../src/db/connect.js';
+import { kyselyOver } from '../../src/db/connection-kysely.js';
 import { loadCustomers } from '../../src/nouns/customers/queries.js';
-import { loadCustomerPermissions } from '../../src/nouns/purchase-permissions/queries.js';
+import { listEndedPermissions, loadCustomerPermissions } from '../../src/nouns/purchase-permissions/queries.js';
+import { deleteExpiredQuotes, listLapsedOrders } from '../../src/nouns/purchases/queries.js';
 import { loadSubscriptions } from '../../src/nouns/subscriptions/queries.js';
+import { deleteExpiredLedgerRows } from '../../src/plugins/idempotency/queries.js';
 import { citusUrl } from '../helpers/citus.js';
 import { createTestDatabase } from '../helpers/database.js';
 
 const CUSTOMERS = 1000;
 const skip = citusUrl !== undefined && 'plans are made on the workers';
 
-t.test('who looks up a few customers of a thousand reads them by their keys, not the others', { skip }, async (t) => {
+async function openDatabase(t: Parameters<typeof createTestDatabase>[0]) {
   const database = await createTestDatabase(t);
   const superuser = new pg.Pool({ connectionString: database.superuserUrl, max: 1 });
   t.teardown(() => superuser.end());
@@ -26,28 +30,66 @@ t.test('who looks up a few customers of a thousand reads them by their keys, not
     (await superuser.query<Row>(text, values)).rows;
   await insertPartner(sql);
   await insertCustomers({ sql }, 1, CUSTOMERS);
-  await insertEligibility({ sql }, CUSTOMERS);
-  await insertPermissions({ sql }, CUSTOMERS);
-  await sql('analyze');
-
   const client = new pg.Client(database.appUrl);
   await client.connect();
   t.teardown(() => client.end());
-  await client.query(`begin read only; set local app.partner_id = '${CONTOSO}'`);
+  await client.query(`begin; set local app.partner_id = '${CONTOSO}'`);
+  const plans: string[] = [];
+  const explain = async ({ sql: text, parameters }: CompiledQuery) => {
+    await client.query(`prepare asked as ${text}`);
+    const values = parameters.map((value) => {
+      if (value instanceof Date) return `'${value.toISOString()}'`;
+      return Array.isArray(value) ? `'{${value.join()}}'` : `'${value}'`;
+    });
+    const { rows } = await client.query(`explain (costs off) execute asked(${values.join()})`);
+    await client.query('deallocate asked');
+    plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+    return { rows: [] };
+  };
+  return { sql, db: kyselyOver(explain) as Reading & Tx, plans };
+}
+
+t.test('who looks up a few customers of a thousand reads them by their keys, not the others', { skip }, async (t) => {
+  const { sql, db, plans } = await openDatabase(t);
+  await insertEligibility({ sql }, CUSTOMERS);
+  await insertPermissions({ sql }, CUSTOMERS);
+  await sql('analyze');
   for (const load of [loadCustomers, loadCustomerPermissions, loadSubscriptions]) {
-    let plan = '';
-    const explaining = {
-      executeQuery: async ({ sql: text }: { sql: string }) => {
-        await client.query(`prepare ${load.name} as ${text}`);
-        const { rows } = await client.query(
-          `explain (costs off) execute ${load.name}('${CONTOSO}', '{${customerId(7)},${customerId(8)}}')`,
-        );
-        plan = rows.map((row) => row['QUERY PLAN']).join('\n');
-        return { rows: [] };
-      },
-    };
-    await load(explaining as unknown as Reading, CONTOSO, []);
+    await load(db, CONTOSO, [customerId(7), customerId(8)]);
+    const plan = plans.pop() ?? '';
     t.match(plan, /Index Scan/, load.name);
     t.notMatch(plan, /Seq Scan|Hash/, load.name);
+  }
+});
+
+t.test('the watch, which asks twice a minute, reads what is due and not all there ever was', { skip }, async (t) => {
+  const { sql, db, plans } = await openDatabase(t);
+  await insertPermissions({ sql }, CUSTOMERS);
+  await sql(
+    `insert into orders (partner_id, customer_id, order_id, kind, origin, status, billing_cycle, currency_code, total_minor,
+       lines, bought_by, created_on, version)
+     select partner_id, customer_id, gen_random_uuid(), 'reservation', 'customer', 'completed', 'OneTime', 'USD', 0, '[]', '', now(), 1
+     from customers`,
+  );
+  for (const [table, columns, values] of [
+    [
+      'quotes',
+      'quote_id, customer_id, request, price, created_on',
+      "gen_random_uuid(), customer_id, '{}', '{}', now()",
+    ],
+    ['request_ledger', 'request_id, fingerprint, status, reply', "gen_random_uuid(), '', 200, ''"],
+  ]) {
+    await sql(
+      `insert into ${table} (partner_id, ${columns}, expires_on)
+       select partner_id, ${values}, now() + row_number() over () * interval '1 minute' from customers`,
+    );
+  }
+  await sql('analyze');
+  const now = new Date();
+  for (const due of [listLapsedOrders, listEndedPermissions, deleteExpiredQuotes, deleteExpiredLedgerRows]) {
+    await due(db, CONTOSO, now);
+    const plan = plans.pop() ?? '';
+    t.match(plan, /Index Cond: .*(expires_on|effective_until) </, due.name);
+    t.notMatch(plan, /Seq Scan/, due.name);
   }
 });

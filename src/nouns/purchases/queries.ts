@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import { insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { QuotesTable } from '../../db/tables.js';
@@ -41,7 +41,10 @@ export async function deleteExpiredQuotes(tx: Tx, partnerId: string, before: Dat
   await tx.deleteFrom('quotes').where('partner_id', '=', partnerId).where('expires_on', '<', before).execute();
 }
 
-/** The customer and id of orders whose approval has not come in time. */
+/**
+ * The customer and id of orders whose approval has not come in time. The status is a literal, as a generic plan would not
+ * use the index `where status = 'pending'` for a parameter.
+ */
 export async function listLapsedOrders(
   db: Reading,
   partnerId: string,
@@ -51,7 +54,7 @@ export async function listLapsedOrders(
     .selectFrom('orders')
     .select(['customer_id', 'order_id'])
     .where('partner_id', '=', partnerId)
-    .where('status', '=', 'pending')
+    .where('status', '=', sql.lit('pending'))
     .where('approval_expires_on', '<=', now)
     .orderBy('approval_expires_on')
     .limit(500)
