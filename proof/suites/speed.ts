@@ -56,7 +56,7 @@ const DROP = 'globalThis.unanswered.delete(request);';
 const WITHOUT = {
   alterations: [
     { file: 'db/batch-by-key.js', line: 'const MOST = 128;', by: 'const MOST = 1;' },
-    { file: 'db/batch-by-key.js', line: 'lanes: 1,', by: 'lanes: 8,' },
+    { file: 'db/batch-by-key.js', line: 'lanes: (keys) => (keys <= FEW ? 2 : 1),', by: 'lanes: () => 8,' },
     { file: 'plugins/deadline.js', line: 'request.openPlace = place;', by: `request.openPlace = place; ${KEEP}` },
     {
       file: 'plugins/deadline.js',

@@ -1,10 +1,13 @@
 export interface Gathering<Item> {
   /** Items of a batch at the most. */
   most: number;
-  /** Batches of one partner at a time: while one waits for the database, the next is prepared. */
-  lanes: number;
-  /** How many have to wait for a further batch to leave while another is under way: small ones cost as much as large ones. */
-  enough: number;
+  /**
+   * Batches of one partner at a time, for so many items that wait or are under way: while one waits for the database, the
+   * next is prepared. Of few items several batches are quicker, of many a few large ones cost less.
+   */
+  lanes(items: number): number;
+  /** Batches of several items at a time, slow or not: where all are slow more of them would make each slower. */
+  mostLarge: number;
   /** Whether the item may go with the batch so far; default: yes. */
   admits?: (partnerId: string, item: Item, batch: readonly Item[]) => boolean;
   /** Never rejects. @returns those that go again with a later batch */
@@ -29,7 +32,10 @@ interface Waiting<Item> {
 interface Queue<Item> {
   waiting: Waiting<Item>[];
   came: number;
+  /** Batches. */
   running: number;
+  /** Their items. */
+  items: number;
   /** Of those running, the ones of several items. */
   large: number;
   /** Of those running, the ones that are not slow. */
@@ -43,18 +49,17 @@ interface Queue<Item> {
 
 /** A batch that takes longer, as behind a lock, does not keep the others waiting. */
 const SLOW_MS = 60;
-/** As many large ones at a time, slow or not, for each lane: where all are slow more of them would make each slower. */
-const LARGE_PER_LANE = 2;
-
 /** Batches that meet waste what both have begun, as when all want the same few rows. */
 const IN_TURN_AFTER_MEETING = 16;
+/** Large ones meanwhile, one of them slow. */
+const LARGE_IN_TURN = 2;
 
 /**
  * Makes batches of what a partner's callers bring in the same turn of the event loop, or while others are under way. Who
  * finds nobody goes at the end of the turn: nothing is ever waited for. Partners never share a batch: a transaction binds one.
  */
 export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, item: Item) => void {
-  const { most, lanes, enough, admits, run, patience } = gathering;
+  const { most, lanes, mostLarge, admits, run, patience } = gathering;
   const queues = new Map<string, Queue<Item>>();
 
   function take(partnerId: string, queue: Queue<Item>): Waiting<Item>[] {
@@ -81,10 +86,9 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     queue.waiting.sort((one, other) => one.place - other.place);
   }
 
-  function mayLeave({ waiting, underWay, large, inTurn }: Queue<Item>): boolean {
-    const open = inTurn > 0 ? 1 : lanes;
-    if (waiting.length === 0 || large >= LARGE_PER_LANE * open) return false;
-    return underWay === 0 || (underWay < open && waiting.length >= enough);
+  function mayLeave({ waiting, items, underWay, large, inTurn }: Queue<Item>): boolean {
+    if (waiting.length === 0 || large >= (inTurn > 0 ? LARGE_IN_TURN : mostLarge)) return false;
+    return underWay === 0 || (inTurn === 0 && underWay < lanes(items + waiting.length));
   }
 
   /** Has those that wait too long refused, the first of them when its time is over. */
@@ -110,6 +114,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     if (taken.length > 0) {
       const isLarge = taken.length > 1;
       queue.running++;
+      queue.items += taken.length;
       queue.underWay++;
       if (isLarge) queue.large++;
       let counts = true;
@@ -128,6 +133,7 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
       queue.inTurn = again.length > 0 ? IN_TURN_AFTER_MEETING : Math.max(0, queue.inTurn - 1);
       clearTimeout(slow);
       queue.running--;
+      queue.items -= taken.length;
       if (isLarge) queue.large--;
       ended();
     } else watch(queue);
@@ -149,7 +155,17 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
   return (partnerId, item) => {
     let queue = queues.get(partnerId);
     if (!queue) {
-      queue = { waiting: [], came: 0, running: 0, large: 0, underWay: 0, inTurn: 0, due: false, watch: undefined };
+      queue = {
+        waiting: [],
+        came: 0,
+        running: 0,
+        items: 0,
+        large: 0,
+        underWay: 0,
+        inTurn: 0,
+        due: false,
+        watch: undefined,
+      };
       queues.set(partnerId, queue);
     }
     queue.waiting.push({ item, place: queue.came++ });

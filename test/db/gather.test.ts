@@ -9,13 +9,13 @@ t.teardown(() => mock.timers.reset());
 const SLOW_MS = 60;
 
 /** Batches that end when the test says so. */
-function start(options: Partial<Pick<Gathering<number>, 'most' | 'admits' | 'patience'>> = {}) {
+function start(options: Partial<Omit<Gathering<number>, 'run'>> = {}) {
   const sent: [partnerId: string, batch: readonly number[]][] = [];
   const ends: ((again: readonly number[]) => void)[] = [];
   const add = gather<number>({
     most: 8,
-    lanes: 2,
-    enough: 4,
+    lanes: () => 1,
+    mostLarge: 4,
     ...options,
     run: (partnerId, batch) => {
       sent.push([partnerId, batch]);
@@ -49,26 +49,23 @@ t.test('who comes alone goes at once, and those of one turn together', async (t)
   t.same(await bring(2, 3, 4), [[2, 3, 4]]);
 });
 
-t.test('while a batch is under way the next gather: a further one leaves when there are enough for it', async (t) => {
-  const { bring, end } = start();
+t.test('while a batch is under way the next gather; when there are few a further one leaves beside it', async (t) => {
+  const { bring, end } = start({ lanes: (items) => (items <= 3 ? 2 : 1) });
   t.same(await bring(1), [[1]]);
-  t.same(await bring(2, 3), [], 'too few');
-  t.same(await bring(4), []);
-  t.same(await bring(5), [[2, 3, 4, 5]]);
-  t.same(await bring(6, 7, 8, 9, 10), [], 'both lanes are taken');
-  t.same(await end(), [[6, 7, 8, 9, 10]], 'enough for the lane that is free');
-  t.same(await bring(11), []);
-  t.same(await end(), [], 'one is still under way');
-  t.same(await end(), [[11]], 'the last does not wait for others');
+  t.same(await bring(2), [[2]]);
+  t.same(await bring(3, 4), [], 'both lanes are taken');
+  t.same(await end(), [[3, 4]]);
+  t.same(await bring(5, 6, 7), []);
+  t.same(await end(), [], 'too many for two');
+  t.same(await end(), [[5, 6, 7]]);
 });
 
 t.test('a batch has no more than it may, and the rest goes next', async (t) => {
-  const { bring, end } = start({ most: 3 });
+  const { bring, end } = start({ most: 3, lanes: () => 2 });
   t.same(await bring(1, 2, 3, 4, 5, 6, 7, 8), [
     [1, 2, 3],
     [4, 5, 6],
   ]);
-  t.same(await end(), [], 'two are too few beside another batch');
   t.same(await end(), [[7, 8]]);
 });
 
@@ -100,10 +97,8 @@ t.test('who has to go again goes before those that came later', async (t) => {
   for (const options of [{}, { admits: () => true }]) {
     const { bring, end } = start(options);
     t.same(await bring(1, 2, 3), [[1, 2, 3]]);
-    t.same(await bring(4, 5, 6, 7), [[4, 5, 6, 7]]);
-    t.same(await bring(8), []);
-    t.same(await end([2, 3]), [], 'too few beside another batch');
-    t.same(await end(), [[2, 3, 8]]);
+    t.same(await bring(4, 5), []);
+    t.same(await end([2, 3]), [[2, 3, 4, 5]]);
   }
 });
 
@@ -128,7 +123,7 @@ t.test('who has to go again goes behind those that came before him and were not 
 });
 
 t.test('when one had to go again batches go one after the other for a while', async (t) => {
-  const { bring, end } = start({ most: 4 });
+  const { bring, end } = start({ most: 4, lanes: () => 2 });
   t.same(await bring(1, 2), [[1, 2]]);
   t.same(await end([2]), [[2]]);
   for (let first = 3; first < 67; first += 4) {
@@ -136,6 +131,20 @@ t.test('when one had to go again batches go one after the other for a while', as
     t.same(await end(), [[first, first + 1, first + 2, first + 3]]);
   }
   t.same(await bring(67, 68, 69, 70), [[67, 68, 69, 70]], 'beside it');
+});
+
+t.test('meanwhile two large ones at the most are under way, however slow', async (t) => {
+  const { bring, end, turn } = start({ most: 2, lanes: () => 2 });
+  t.same(await bring(1, 2), [[1, 2]]);
+  t.same(await end([2]), [[2]]);
+  for (const first of [3, 5]) {
+    t.same(await bring(first, first + 1), []);
+    mock.timers.tick(SLOW_MS);
+    t.same(await turn(), [[first, first + 1]]);
+  }
+  t.same(await bring(7, 8), []);
+  mock.timers.tick(SLOW_MS);
+  t.same(await turn(), []);
 });
 
 t.test('who comes back from a slow batch waits for those that came meanwhile, and is not forgotten', async (t) => {
@@ -154,7 +163,7 @@ t.test('who comes back from a slow batch waits for those that came meanwhile, an
 });
 
 t.test(
-  'where all large batches take long there are no more than two for each lane; one of one item is not counted',
+  'where all large batches take long there are no more than so many; one of one item is not counted',
   async (t) => {
     const { bring, end, turn } = start();
     for (let first = 1; first < 8; first += 2) {

@@ -59,7 +59,13 @@ export function shareLookUps(lookUp: LookUp): LookUp {
     return [];
   }
 
-  const add = gather<Caller>({ most: MOST, lanes: LANES, enough: 1, patience: lookUpPatience, run });
+  const add = gather<Caller>({
+    most: MOST,
+    lanes: () => LANES,
+    mostLarge: 2 * LANES,
+    patience: lookUpPatience,
+    run,
+  });
   return <T>(partnerId: string, work: Work<T>) =>
     new Promise<T>((resolve, reject) => {
       add(partnerId, { work, since: performance.now(), resolve: resolve as Caller['resolve'], reject });

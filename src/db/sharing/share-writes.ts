@@ -5,8 +5,9 @@ import { type Locks, MOST_BEHIND_A_LOCK, type Outcome, type Work } from './share
 
 /** Works of one transaction at the most. */
 const MOST = 64;
-const LANES = 2;
-const ENOUGH = 1;
+/** So many callers get four transactions at a time, more of them two. */
+const FEW = 16;
+const MOST_LARGE = 4;
 /** Who has waited this long for a lock of a caller in this process waits in the database, as a caller elsewhere does. */
 const PATIENCE_MS = 500;
 /** As long as a request waits for a connection. */
@@ -92,8 +93,8 @@ export function shareWrites(sharing: Sharing) {
 
   const add = gather<Caller>({
     most: MOST,
-    lanes: LANES,
-    enough: ENOUGH,
+    lanes: (callers) => (callers <= FEW ? 4 : 2),
+    mostLarge: MOST_LARGE,
     admits: (partnerId, { lock }, batch) =>
       lock === undefined ||
       (!held.has(`${partnerId} ${lock}`) && batch.filter((other) => other.lock === lock).length < MOST_BEHIND_A_LOCK),
