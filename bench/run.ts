@@ -19,6 +19,7 @@ import { overload } from './scenarios/overload.js';
 import { pace } from './scenarios/pace.js';
 import { peers } from './scenarios/peers.js';
 import { purchase } from './scenarios/purchase.js';
+import { replay } from './scenarios/replay.js';
 import { start } from './scenarios/start.js';
 import { switches } from './scenarios/switch.js';
 
@@ -32,6 +33,7 @@ const scenarios: Readonly<Record<string, { title: string; run: Scenario }>> = {
   peers: { title: 'GET one permission ÷ the same from a mock, from a file and by Express', run: peers },
   pace: { title: 'Slow answers ÷ usual ones at four fifths of what the service can do', run: pace },
   switch: { title: 'PUT on / DELETE ÷ pgbench with the same statements, pipelined', run: switches },
+  replay: { title: 'PUT on / DELETE: the statements alone, replayed ÷ pgbench, the service ÷ that', run: replay },
   hot: { title: 'PUT on / DELETE of ten customers ÷ of many', run: hot },
   overload: { title: 'Answers 2xx at 16 times the connections ÷ at capacity', run: overload },
   purchase: { title: 'PUT of a reservation order, by its buyer ÷ PUT on / DELETE of a permission', run: purchase },

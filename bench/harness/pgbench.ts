@@ -37,18 +37,34 @@ export interface Variables {
   seq: number;
   /** Ids that may not come twice. */
   requestId: string;
+  /** When it was captured: times near it are made anew. */
+  at: number;
 }
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/;
 
+/** What a captured value is, when it is made anew in every transaction. */
+export function variableOf(value: Parameter, variables: Variables): 'customer' | 'id' | 'seq' | 'time' | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (value === variables.customerId) return 'customer';
+  if (value === variables.requestId || UUID_V7.test(value)) return 'id';
+  if (value === String(variables.seq)) return 'seq';
+  return TIME.test(value) && Math.abs(Date.parse(value) - variables.at) < 60_000 ? 'time' : undefined;
+}
+
+const MADE = {
+  customer: customerIdSql(':customer'),
+  id: 'gen_random_uuid()',
+  seq: ':seq',
+  time: 'clock_timestamp()',
+} as const;
+
 function literal(value: Parameter, variables: Variables): string {
   if (value === null) return 'null';
   if (typeof value !== 'string') return `'\\x${value.toString('hex')}'::bytea`;
-  if (value === variables.customerId) return customerIdSql(':customer');
-  if (value === variables.requestId || UUID_V7.test(value)) return 'gen_random_uuid()';
-  if (value === String(variables.seq)) return ':seq';
-  if (TIME.test(value) && Math.abs(Date.parse(value) - Date.now()) < 60_000) return 'clock_timestamp()';
+  const variable = variableOf(value, variables);
+  if (variable) return MADE[variable];
   // A colon would be the start of a variable.
   return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll(':', '\\x3A')}'`;
 }
