@@ -1,8 +1,8 @@
 import type { Scenario } from '../harness/bench.js';
 import { captureSwitches, openSwitches, SWITCHED } from '../harness/captured-switches.js';
+import { comparePairs } from '../harness/pairs.js';
 import { findPgbench, preparePgbench } from '../harness/pgbench.js';
 import { startReplayServer } from '../harness/replay.js';
-import { alternate, report } from '../harness/slices.js';
 import { createSwitchLoad, POOL, scriptsFor } from './switch.js';
 
 /** The service's statements of a switch sent by a server that does nothing else ÷ by pgbench, and the service ÷ that. */
@@ -31,20 +31,10 @@ export const replay: Scenario = async (bench) => {
       replay: createSwitchLoad(bench, database, server, { connections, from: half + 1, to: SWITCHED }),
       pgbench: pgbench.slice,
     };
-    for (const [one, other] of [
+    await comparePairs(bench, connections, sides, [
       ['replay', 'pgbench'],
       ['service', 'replay'],
-    ] as const) {
-      const [a, b] = [sides[one], sides[other]];
-      const rounds = await alternate(
-        bench.rounds,
-        [() => a(bench.warmUpSeconds), () => b(bench.warmUpSeconds)],
-        () => a(bench.sliceSeconds),
-        () => b(bench.sliceSeconds),
-      );
-      const title = `${one} ÷ ${other}, ${connections} connection${connections > 1 ? 's' : ''}`;
-      bench.print(report({ title, names: [one, other], ratio: 'rate' }, rounds));
-    }
+    ]);
   }
   await server.stop();
   await service.stop();
