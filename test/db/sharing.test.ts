@@ -187,6 +187,22 @@ t.test('who fails among the writers of one customer is passed over, and what he 
   }
 });
 
+t.test('two that each want the customer of the other do not wait for each other in one transaction', async (t) => {
+  const [one = '', other = ''] = await newCustomers(2);
+  const lockBoth = (first: string, second: string) =>
+    db.writeTogether(CONTOSO, async (tx) => {
+      await lockCustomer(tx, CONTOSO, first);
+      await lockCustomer(tx, CONTOSO, second);
+    });
+  const both = Promise.allSettled([lockBoth(one, other), lockBoth(other, one)]);
+  const late = new Promise<[]>((resolve) => setTimeout(resolve, 8000, []).unref());
+  const outcomes = await Promise.race([late, both]);
+  t.equal(outcomes.length, 2, 'both have ended');
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') t.match(outcome.reason, { code: '55P03' }, 'as if each had come alone');
+  }
+});
+
 t.test('a customer that is locked elsewhere keeps its own writer waiting and no other', async (t) => {
   const customers = await newCustomers(10);
   const client = await admin.connect();
