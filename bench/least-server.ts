@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify from 'fastify';
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
 import pg from 'pg';
-import { pino } from 'pino';
 import { sharedSchemas } from '../src/http/schemas.js';
 import type { PermissionRow } from '../src/nouns/purchase-permissions/queries.js';
 import { PurchasePermission } from '../src/nouns/purchase-permissions/schemas.js';
 import { toPurchasePermission } from '../src/nouns/purchase-permissions/view.js';
+import { beginAnswer } from './harness/answered.js';
 import { PERMISSION_ROUTE, permissionSchema } from './harness/permission-route.js';
 
 /**
@@ -69,29 +68,17 @@ const find = (partnerId: string, customerId: string) =>
     sendSoon(partnerId);
   });
 
-const log = pino({ base: null }, pino.destination({ sync: false, minLength: 8192 }));
 const app = Fastify().withTypeProvider<TypeBoxTypeProvider>();
 for (const schema of [...sharedSchemas, PurchasePermission]) app.addSchema(schema);
 app.get(PERMISSION_ROUTE, { schema: permissionSchema }, async (request, reply) => {
-  const begun = performance.now();
   const { tid } = await verify(request.headers.authorization);
-  const [requestId, correlationId] = [randomUUID(), randomUUID()];
-  reply.headers({
-    'MS-RequestId': requestId,
-    'MS-CorrelationId': correlationId,
-    'X-Content-Type-Options': 'nosniff',
-    'X-Locale': 'en-US',
-  });
+  const answered = beginAnswer(request, reply, PERMISSION_ROUTE);
   const { customer } = request.params;
   const row = await find(String(tid), customer);
   if (!row) throw new Error('the customer of a benchmark is there');
   const permission = toPurchasePermission(customer, row.resource, row, new Date());
   reply.header('ETag', permission.attributes.etag);
-  const milliseconds = performance.now() - begun;
-  log.info(
-    { requestId, correlationId, method: request.method, route: PERMISSION_ROUTE, status: 200, milliseconds },
-    'answered',
-  );
+  answered();
   return permission;
 });
 process.on('SIGTERM', () => process.exit());

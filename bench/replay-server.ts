@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import pg from 'pg';
-import { pino } from 'pino';
+import { beginAnswer } from './harness/answered.js';
 import { PERMISSION_ROUTE } from './harness/permission-route.js';
 import type { Replay } from './harness/replay.js';
 
@@ -41,23 +41,14 @@ async function run(method: string, customerId: string): Promise<void> {
   }
 }
 
-const log = pino({ base: null }, pino.destination({ sync: false, minLength: 8192 }));
 const app = Fastify();
 
 async function replay(request: FastifyRequest<{ Params: { customer: string } }>, reply: FastifyReply) {
-  const begun = performance.now();
   const { method } = request;
   const { customer } = request.params;
-  const [requestId, correlationId] = [randomUUID(), randomUUID()];
-  reply.headers({
-    'MS-RequestId': requestId,
-    'MS-CorrelationId': correlationId,
-    'X-Content-Type-Options': 'nosniff',
-    'X-Locale': 'en-US',
-  });
+  const answered = beginAnswer(request, reply, PERMISSION_ROUTE);
   await run(method, customer);
-  const milliseconds = performance.now() - begun;
-  log.info({ requestId, correlationId, method, route: PERMISSION_ROUTE, status: 200, milliseconds }, 'answered');
+  answered();
   return method === 'PUT' ? { customerId: customer, state: 'on', effective: true } : reply.code(204).send();
 }
 

@@ -4,12 +4,14 @@ import type { HarnessDatabase } from '../../harness/database.js';
 import type { RunningService } from '../../harness/service.js';
 import { permissionPath } from './bare.js';
 import type { Bench } from './bench.js';
-import type { Variables } from './pgbench.js';
+import { type Pgbench, preparePgbench, toScript, type Variables } from './pgbench.js';
 import { captureWire, type Flight } from './wire-capture.js';
 
 /** Customers that the service switches; pgbench has as many of its own behind them. */
 export const SWITCHED = 1920;
 const CAPTURED = 2 * SWITCHED + 1;
+/** POOL_MAX by default: more connections to the database the service does not open. */
+const POOL = 10;
 
 export interface CapturedSwitch {
   method: 'PUT' | 'DELETE';
@@ -72,4 +74,24 @@ export async function captureSwitches(bench: Bench, database: HarnessDatabase): 
   );
   bench.print(`  statements in each flight: ${described.join(', ')}`);
   return captured;
+}
+
+/** pgbench with the captured statements and as many clients as the service may have connections, each with customers of its own. */
+export async function prepareSwitches(
+  bench: Bench,
+  database: HarnessDatabase,
+  options: { program: string; captured: readonly CapturedSwitch[]; connections: number },
+): Promise<Pgbench & { clients: number }> {
+  const { program, captured, connections } = options;
+  const clients = Math.min(connections, POOL);
+  const customers = { first: SWITCHED + 1, each: Math.floor(SWITCHED / clients) };
+  const scripts = captured.map(({ flights, variables }) => toScript(flights, variables, customers));
+  const pgbench = await preparePgbench({
+    program,
+    databaseUrl: database.appUrl,
+    workDir: bench.workDir,
+    clients,
+    scripts,
+  });
+  return { ...pgbench, clients };
 }

@@ -10,8 +10,8 @@ import type { Flight, Parameter } from './wire-capture.js';
 const run = promisify(execFile);
 const DEBIAN = '/usr/lib/postgresql';
 
-/** `pgbench` of the PATH, else the newest of Debian's places; undefined where none is installed. */
-export async function findPgbench(): Promise<string | undefined> {
+/** `pgbench` of the PATH, else the newest of Debian's places; undefined, and said so, where none is installed. */
+export async function findPgbench(print: (line: string) => void): Promise<string | undefined> {
   const versions = (() => {
     try {
       return readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a));
@@ -27,6 +27,7 @@ export async function findPgbench(): Promise<string | undefined> {
       // Not this one.
     }
   }
+  print('  skipped: pgbench 15 or newer is not installed (on Debian it is in postgresql-contrib)');
   return undefined;
 }
 

@@ -16,11 +16,8 @@ select * from purchase_permissions where partner_id = '${CONTOSO}' and customer_
 
 /** GET of one permission ÷ the database's own look-up by key, and at one connection ÷ the two things that it consists of. */
 export const lookup: Scenario = async (bench) => {
-  const program = await findPgbench();
-  if (program === undefined) {
-    bench.print('  skipped: pgbench 15 or newer is not installed (on Debian it is in postgresql-contrib)');
-    return;
-  }
+  const program = await findPgbench(bench.print);
+  if (program === undefined) return;
   const reads = await openReads(bench, 'lookup');
   const { service, customers, boundUrl } = reads;
   const bare = await startBareServer(bench.workDir);

@@ -3,13 +3,10 @@ import type { HarnessDatabase } from '../../harness/database.js';
 import type { RunningService } from '../../harness/service.js';
 import { permissionPath } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
-import { type CapturedSwitch, captureSwitches, openSwitches, SWITCHED } from '../harness/captured-switches.js';
+import { captureSwitches, openSwitches, prepareSwitches, SWITCHED } from '../harness/captured-switches.js';
 import { deal, type PlannedRequest } from '../harness/load.js';
-import { findPgbench, preparePgbench, toScript } from '../harness/pgbench.js';
+import { findPgbench } from '../harness/pgbench.js';
 import { alternate, report, type Slice } from '../harness/slices.js';
-
-/** POOL_MAX by default: more connections to the database the service does not open. */
-export const POOL = 10;
 
 /** PUT on and DELETE in turn for customers number `from` to `to`, by clients of which each has customers of its own. */
 export function createSwitchLoad(
@@ -55,31 +52,15 @@ export function createSwitchLoad(
   };
 }
 
-/** For customers behind those of the service, of which each client has its own. */
-export const scriptsFor = (captured: readonly CapturedSwitch[], clients: number): string[] =>
-  captured.map(({ flights, variables }) =>
-    toScript(flights, variables, { first: SWITCHED + 1, each: Math.floor(SWITCHED / clients) }),
-  );
-
 /** PUT / DELETE of a permission ÷ pgbench sending the same statements. */
 export const switches: Scenario = async (bench) => {
-  const program = await findPgbench();
-  if (program === undefined) {
-    bench.print('  skipped: pgbench 15 or newer is not installed (on Debian it is in postgresql-contrib)');
-    return;
-  }
+  const program = await findPgbench(bench.print);
+  if (program === undefined) return;
   const database = await openSwitches(bench, 'switch');
   const captured = await captureSwitches(bench, database);
   const service = await bench.serve(database);
   for (const connections of bench.connections) {
-    const clients = Math.min(connections, POOL);
-    const pgbench = await preparePgbench({
-      program,
-      databaseUrl: database.appUrl,
-      workDir: bench.workDir,
-      clients,
-      scripts: scriptsFor(captured, clients),
-    });
+    const pgbench = await prepareSwitches(bench, database, { program, captured, connections });
     const load = createSwitchLoad(bench, database, service, { connections, from: 1, to: SWITCHED });
     const rounds = await alternate(
       bench.rounds,
@@ -87,7 +68,7 @@ export const switches: Scenario = async (bench) => {
       () => load(bench.sliceSeconds),
       () => pgbench.slice(bench.sliceSeconds),
     );
-    const title = `${connections} connection${connections > 1 ? 's' : ''} ÷ ${clients} of pgbench`;
+    const title = `${connections} connection${connections > 1 ? 's' : ''} ÷ ${pgbench.clients} of pgbench`;
     bench.print(report({ title, names: ['service', 'pgbench'], aim: '≥ 0.6', ratio: 'rate' }, rounds));
   }
   await service.stop();
