@@ -170,7 +170,7 @@ export async function listPolicyRows(
     .execute();
 }
 
-/** Customers with a permission whose effect has ended by its date. In the order of the index: any other reads all permissions. */
+/** Customers with a permission whose effect has ended by its date. In the order of the index, as every other reads all permissions. */
 export async function listEndedPermissions(db: Reading, partnerId: string, now: Date): Promise<Set<string>> {
   const rows = await db
     .selectFrom('purchase_permissions')
