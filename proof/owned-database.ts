@@ -6,6 +6,8 @@ import { APP_ROLE } from '../src/db/migrate.js';
 /** A database with the three logins of docs/operations.md, and no schema yet. */
 export interface OwnedDatabase extends HarnessDatabase {
   name: string;
+  /** The login that owns the tables. */
+  owner: string;
   /** The settings of `migrate` beside DATABASE_URL. */
   ownership: { MIGRATION_DATABASE_URL: string };
   /** A further session of the superuser, which ends with the database. */
@@ -48,6 +50,7 @@ export async function createOwnedDatabase(superuserUrl: string, name: string): P
     appUrl: urlOf(APP),
     superuserUrl: urlOf(),
     login: APP,
+    owner: OWNER,
     ownership: { MIGRATION_DATABASE_URL: urlOf(OWNER) },
     sql: async (text, values) => (await client.query(text, values)).rows,
     connect,
