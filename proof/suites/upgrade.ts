@@ -46,11 +46,21 @@ const LONG: Size = {
 const MIGRATE = 'dist/src/db/migrate.js';
 const WAITS_LONG = { file: MIGRATE, find: "const LOCK_TIMEOUT = '300ms'", replace: "const LOCK_TIMEOUT = '10s'" };
 const WITHOUT_LOCK = {
+  file: 'dist/src/db/migration-lock.js',
+  find: "await client.query('select pg_advisory_lock($1)', [LOCK]);",
+  replace: '',
+};
+const WITHOUT_LOCK_OF_EACH = {
   file: MIGRATE,
   find: 'new PostgresDialect({ pool })',
   replace: `Object.assign(new PostgresDialect({ pool }), {
     createAdapter: () => Object.assign(PostgresDialect.prototype.createAdapter(), {
       acquireMigrationLock: async () => {}, releaseMigrationLock: async () => {} }) })`,
+};
+const NOTHING_BEFOREHAND = {
+  file: 'dist/src/db/change-beforehand.js',
+  find: 'const done = new Set();',
+  replace: 'const done = new Set(); texts = [];',
 };
 /** They would come one by one to the migrations, too. */
 const WITHOUT_TURNS = {
@@ -139,9 +149,9 @@ export const upgrade: Suite = {
     },
     {
       id: 'upgrade-load',
-      says: 'Answers of 5xx and requests without an answer while `migrate` runs, a new instance starts beside the old one and the old one stops; for 2.5 s somebody holds a lock that the migration needs',
+      says: 'Answers of 5xx, requests without an answer and failures of `migrate` while it runs, a new instance starts beside the old one and the old one stops; for 2.5 s it waits for a lock that somebody holds',
       target: '0',
-      withoutGuard: 'with a migration that waits for locks until it has them',
+      withoutGuard: 'with a migration that does all itself and waits for locks until it has them',
       needs: ['history'],
     },
     {
@@ -177,14 +187,14 @@ export const upgrade: Suite = {
         };
       }
       const directory = join(proof.workDir, 'upgrade-without');
-      const waiting = await copyBuild(`${directory}-turn`, [WAITS_LONG]);
+      const waiting = await copyBuild(`${directory}-turn`, [WAITS_LONG, NOTHING_BEFOREHAND]);
       await writeFile(join(waiting.directory, 'migrations/9999_planted.sql'), ENTRY_REMOVED);
       return {
         'upgrade-tests': await proveTests(setting, COLUMN_THAT_HAS_TO_BE_SET),
         ...(await proveLoad(setting, waiting)),
         'upgrade-migrators': await proveMigrators(
           setting,
-          await copyBuild(`${directory}-lock`, [WAITS_LONG, WITHOUT_LOCK, WITHOUT_TURNS]),
+          await copyBuild(`${directory}-lock`, [WAITS_LONG, WITHOUT_LOCK, WITHOUT_LOCK_OF_EACH, WITHOUT_TURNS]),
         ),
       };
     } finally {

@@ -2,11 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Kysely, type Migration, type MigrationResult, Migrator, PostgresDialect, sql } from 'kysely';
+import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { changeBeforehand } from './change-beforehand.js';
 import { changeRolesOnWorkers, distributeTables, hasCitus } from './distribute.js';
-import { withMigrationLock } from './migration-lock.js';
+import { asOnlyMigrator, withMigrationLock } from './migration-lock.js';
 
 /** The group role that holds every grant; the application logs in as a member of it. */
 export const APP_ROLE = 'customer_permissions_app';
@@ -71,13 +71,24 @@ async function loadMigrations(pool: pg.Pool, done: ReadonlySet<string>): Promise
   return migrations;
 }
 
-/** @throws when a lock is not free for a minute: nothing is applied then */
-async function applyAll(migrator: Migrator): Promise<readonly MigrationResult[]> {
-  for (const deadline = Date.now() + PATIENCE_MS; ; await setTimeout(PAUSE_MS)) {
-    const { error, results = [] } = await migrator.migrateToLatest();
-    if (!error) return results;
-    const isLocked = error instanceof pg.DatabaseError && error.code === '55P03';
-    if (!isLocked || Date.now() > deadline) throw error;
+/**
+ * Each in a transaction of its own: what one of them locks is free again before the next one begins.
+ * @throws when a lock is not free for a minute: what was applied before stays
+ * @returns the names of those applied
+ */
+async function applyAll(migrator: Migrator): Promise<string[]> {
+  const applied: string[] = [];
+  for (let deadline = Date.now() + PATIENCE_MS; ; ) {
+    const { error, results = [] } = await migrator.migrateUp();
+    if (error) {
+      const isLocked = error instanceof pg.DatabaseError && error.code === '55P03';
+      if (!isLocked || Date.now() > deadline) throw error;
+      await setTimeout(PAUSE_MS);
+      continue;
+    }
+    if (results.length === 0) return applied;
+    applied.push(...results.map(({ migrationName }) => migrationName));
+    deadline = Date.now() + PATIENCE_MS;
   }
 }
 
@@ -87,18 +98,18 @@ async function applyAll(migrator: Migrator): Promise<readonly MigrationResult[]>
  * @returns the names of the migrations applied by this call
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
-  const pool = new pg.Pool({ connectionString: options.ownerUrl, max: 2 });
+  const pool = new pg.Pool({ connectionString: options.ownerUrl, max: 3 });
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');
     const done = await changeBeforehand(pool, await readPending(pool));
     const provider = { getMigrations: () => loadMigrations(pool, done) };
-    const results = await applyAll(new Migrator({ db, provider }));
+    const applied = await asOnlyMigrator(pool, () => applyAll(new Migrator({ db, provider })));
     await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));
     const citus = await hasCitus(pool);
     if (citus) await distributeTables(pool);
     if (options.appUser) await provisionLogin(pool, options.appUser, citus);
-    return { applied: results.filter((r) => r.status === 'Success').map((r) => r.migrationName) };
+    return { applied };
   } finally {
     await db.destroy();
   }

@@ -82,6 +82,26 @@ t.test('a migration that has to wait for a lock lets requests through, and comes
   t.same(await migrated, { applied: later });
 });
 
+t.test('S25: each migration has a transaction of its own, and one that fails leaves those before it', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  await takeBack(superuser, later);
+  const before = later.filter((name) => name < '0004');
+  const applied = async () => {
+    const text = 'select name, xmin::text as transaction from kysely_migration order by name';
+    return (await superuser.query<{ name: string; transaction: string }>(text)).rows;
+  };
+  await superuser.query('alter table purchase_permissions rename to elsewhere');
+  await t.rejects(runIt(database), /"purchase_permissions" does not exist/);
+  const names = (await applied()).map(({ name }) => name);
+  t.same(names.slice(1), before);
+
+  await superuser.query('alter table elsewhere rename to purchase_permissions');
+  t.same(await runIt(database), { applied: later.filter((name) => !before.includes(name)) });
+  const transactions = (await applied()).map(({ transaction }) => transaction);
+  t.same([...new Set(transactions)], transactions);
+});
+
 t.test('a version that is older than the schema leaves it as it is', async (t) => {
   const database = await createTestDatabase(t);
   const superuser = await open(t, database.superuserUrl);
