@@ -21,18 +21,21 @@ const rules = { purchaserRoles: ['owner' as const] };
 /**
  * Everything that the service does in the database, done once: an import, each operation of openapi.json on the world's
  * own things, the watch, deliveries, verify-log. What it changes is taken back.
+ * @param look called with the name of what was done, before it is taken back
  * @returns operations by whether they were answered as they are on own things, and those whose answer says since when it is old
  */
 export async function doEverything(
   t: TestScope,
   service: Service,
   world: World,
+  look: (name: string) => Promise<void> = async () => {},
 ): Promise<{ done: string[]; failed: string[]; old: string[] }> {
   const done: string[] = [];
   const old: string[] = [];
   const failed: string[] = [];
   await service.sql('update partners set mpn_id = null');
   await loadDemo(service.db, demo, rules, () => {});
+  await look('import');
   const kept = await keepRows(t, service);
   const document: Document = JSON.parse(
     await readFile(new URL('../../../openapi/openapi.json', import.meta.url), 'utf8'),
@@ -55,6 +58,7 @@ export async function doEverything(
       const expected = REFUSED_ON_OWN[operation.operationId];
       const isDone = expected === undefined ? statusCode < 300 : statusCode === expected;
       (isDone ? done : failed).push(isDone ? operation.operationId : `${operation.operationId}: ${statusCode}`);
+      await look(operation.operationId);
       if (method !== 'GET') await kept.restore();
     }
   }
@@ -63,6 +67,7 @@ export async function doEverything(
   const watch = startWatch({ ...often, rules, everyMilliseconds: 3_600_000 });
   await watch.runOnce();
   await watch.stop();
+  await look('watch');
   const deliveries = startDeliveries({
     ...often,
     sealKey: Buffer.alloc(32, 7),
@@ -72,6 +77,7 @@ export async function doEverything(
   });
   await deliveries.runOnce();
   await deliveries.stop();
+  await look('deliveries');
   await verifyLog(service.db, CONTOSO, undefined, () => {});
   await kept.restore();
   return { done, failed, old };

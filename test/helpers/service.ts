@@ -37,6 +37,8 @@ export interface Service extends ServiceClient {
 export interface StartOptions {
   through?: (databaseUrl: string) => string;
   log?: FastifyBaseLogger;
+  /** Puts something between the service and its database. */
+  wrap?: (db: DatabaseHandle) => DatabaseHandle;
   /** Default: those of the database itself. */
   lists?: (primary: DatabaseHandle) => Lists;
   /** Default: one of its own, dropped with the service. */
@@ -55,7 +57,7 @@ export async function startService(
   const sql: Service['sql'] = async (text, values) => (await superuser.query(text, values)).rows;
   await insertPartners(sql);
   const config = loadConfig({}, { requestsPerMinute: '0', switchesPerMinute: '0', ...settings });
-  const db = connect({
+  const connected = connect({
     url: options.through?.(database.appUrl) ?? database.appUrl,
     poolMax: config.poolMax,
     // A busy machine is no reason for a test to see 503.
@@ -63,6 +65,7 @@ export async function startService(
     preparedStatements: config.preparedStatements,
     onIdleError: () => {},
   });
+  const db = options.wrap?.(connected) ?? connected;
   const registry = new Registry();
   const identity = await openIssuer(db, t.testdir?.());
   const app = await buildApp({
