@@ -37,9 +37,11 @@ export async function migrateTogether(
   const all = Promise.all(Array.from({ length: count }, () => migrateWith(workDir, database, build?.cli)));
   const countWaiting = async () =>
     (
-      await database.sql(`select from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`, [
-        database.name,
-      ])
+      await database.sql(
+        `select from pg_stat_activity a where datname = $1 and (wait_event_type = 'Lock' or query ~ '^select pg_try_advisory_lock')
+           and not exists (select from pg_locks l where l.pid = a.pid and l.locktype = 'advisory')`,
+        [database.name],
+      )
     ).length;
   for (const deadline = Date.now() + 30_000; held && (await countWaiting()) < count; await setTimeout(20)) {
     if (Date.now() > deadline) throw new Error(`${count} migrators do not come to wait`);

@@ -47,8 +47,8 @@ const MIGRATE = 'dist/src/db/migrate.js';
 const WAITS_LONG = { file: MIGRATE, find: "const LOCK_TIMEOUT = '300ms'", replace: "const LOCK_TIMEOUT = '10s'" };
 const WITHOUT_LOCK = {
   file: 'dist/src/db/migration-lock.js',
-  find: "await client.query('select pg_advisory_lock($1)', [LOCK]);",
-  replace: '',
+  find: 'while (!(await isFree()))',
+  replace: 'while (false)',
 };
 const WITHOUT_LOCK_OF_EACH = {
   file: MIGRATE,
@@ -61,12 +61,6 @@ const NOTHING_BEFOREHAND = {
   file: 'dist/src/db/change-beforehand.js',
   find: 'const done = new Set();',
   replace: 'const done = new Set(); texts = [];',
-};
-/** They would come one by one to the migrations, too. */
-const WITHOUT_TURNS = {
-  file: 'dist/src/db/change-beforehand.js',
-  find: "while (!(await is('pg_try_advisory_lock($1::int)', String(LOCK))))",
-  replace: 'while (false)',
 };
 const COLUMN_THAT_HAS_TO_BE_SET = 'alter table activity_log add column planted text not null;';
 const ENTRY_REMOVED = `alter table activity_log no force row level security;
@@ -194,7 +188,7 @@ export const upgrade: Suite = {
         ...(await proveLoad(setting, waiting)),
         'upgrade-migrators': await proveMigrators(
           setting,
-          await copyBuild(`${directory}-lock`, [WAITS_LONG, WITHOUT_LOCK, WITHOUT_LOCK_OF_EACH, WITHOUT_TURNS]),
+          await copyBuild(`${directory}-lock`, [WAITS_LONG, WITHOUT_LOCK, WITHOUT_LOCK_OF_EACH]),
         ),
       };
     } finally {

@@ -1,9 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-
-/** Of the session that changes. A row lock does not do: whoever waits for one has a snapshot, and the build waits for that. */
-const LOCK = 7_214_003;
-const LOOK_MS = 100;
 
 /** What needs no lock that keeps a reader or a writer waiting, when it is done by itself. */
 const CHANGE =
@@ -16,6 +11,7 @@ type Groups = Readonly<Record<string, string | undefined>>;
  * builds and drops indexes, and sets storage parameters. Inside a migration a build keeps all writers of its table waiting,
  * and each of the three asks for its lock behind others that the migration holds: with writers in between that is a deadlock
  * at once, and behind a vacuum it is never granted, since that gives way after a second and a migration waits for less.
+ * To be called by one migrator at a time.
  * @param texts of the migrations to come
  * @returns the statements that are done
  */
@@ -45,14 +41,12 @@ export async function changeBeforehand(pool: pg.Pool, texts: readonly string[]):
     for (const { 0: statement, groups = {} } of texts.flatMap((text) => [...text.matchAll(CHANGE)])) {
       const { table, dropped, altered } = groups;
       if (await is('to_regclass($1) is null', dropped ?? altered ?? table ?? '')) continue;
-      while (!(await is('pg_try_advisory_lock($1::int)', String(LOCK)))) await setTimeout(LOOK_MS);
       await change(statement, groups);
-      await client.query('select pg_advisory_unlock($1)', [LOCK]);
       done.add(statement);
     }
     return done;
   } finally {
-    // The lock ends with its session.
+    // It may have been cut off.
     client.release(true);
   }
 }

@@ -102,9 +102,10 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');
-    const done = await changeBeforehand(pool, await readPending(pool));
-    const provider = { getMigrations: () => loadMigrations(pool, done) };
-    const applied = await asOnlyMigrator(pool, () => applyAll(new Migrator({ db, provider })));
+    const applied = await asOnlyMigrator(pool, async () => {
+      const done = await changeBeforehand(pool, await readPending(pool));
+      return applyAll(new Migrator({ db, provider: { getMigrations: () => loadMigrations(pool, done) } }));
+    });
     await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));
     const citus = await hasCitus(pool);
     if (citus) await distributeTables(pool);

@@ -1,13 +1,22 @@
+import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
 
 /** Of the session that migrates. */
-const LOCK = 7_214_004;
+export const MIGRATOR_LOCK = 7_214_003;
+const LOOK_MS = 100;
 
-/** Runs `work` when no other migrator of the database is at it: one of them applies all that is to be applied. */
+/**
+ * Runs `work` when no other migrator of the database is at it: one of them applies all that is to be applied. Who waits
+ * looks now and then: whoever waits in the server has a snapshot, and an index that is built concurrently waits for that.
+ */
 export async function asOnlyMigrator<T>(pool: pg.Pool, work: () => Promise<T>): Promise<T> {
   const client = await pool.connect();
+  const isFree = async () =>
+    (await client.query<{ free: boolean }>('select pg_try_advisory_lock($1) as free', [MIGRATOR_LOCK])).rows[0]?.free;
+  // Without a listener a session that is cut off ends the process. Each migration still has the lock of Kysely's migrator.
+  client.on('error', () => {});
   try {
-    await client.query('select pg_advisory_lock($1)', [LOCK]);
+    while (!(await isFree())) await setTimeout(LOOK_MS);
     return await work();
   } finally {
     // The lock ends with its session.

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
+import { MIGRATOR_LOCK } from '../../src/db/migration-lock.js';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js';
 import { CONTOSO } from '../helpers/service.js';
 
@@ -80,6 +81,36 @@ t.test('a migration that has to wait for a lock lets requests through, and comes
   }
   await writer.query('commit');
   t.same(await migrated, { applied: later });
+});
+
+t.test('a migrator that waits for another one keeps no index from being built', async (t) => {
+  const database = await createTestDatabase(t);
+  const other = await open(t, database.superuserUrl);
+  await other.query('select pg_advisory_lock($1)', [MIGRATOR_LOCK]);
+  const migrated = runIt(database);
+  const superuser = await open(t, database.superuserUrl);
+  const waiting = "select from pg_stat_activity where datname = current_database() and query ~ 'pg_try_advisory_lock'";
+  while ((await superuser.query(`${waiting} and pid <> pg_backend_pid()`)).rowCount === 0) await setTimeout(5);
+  await superuser.query(`set statement_timeout = '5s'`);
+  await t.resolves(superuser.query('create index concurrently planted on customers (partner_id, domain)'));
+  await other.query('select pg_advisory_unlock($1)', [MIGRATOR_LOCK]);
+  t.same(await migrated, { applied: [] });
+});
+
+t.test('a migrator that is cut off from the lock of the migrators ends what it has begun', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  const other = await open(t, database.superuserUrl);
+  await other.query('begin; lock table kysely_migration in access exclusive mode');
+  const migrated = runIt(database);
+  await untilOneWaits(superuser);
+  const { rowCount } = await superuser.query(
+    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = ${MIGRATOR_LOCK}
+       and database = (select oid from pg_database where datname = current_database())`,
+  );
+  t.equal(rowCount, 1);
+  await other.query('commit');
+  t.same(await migrated, { applied: [] });
 });
 
 t.test('S25: each migration has a transaction of its own, and one that fails leaves those before it', async (t) => {
