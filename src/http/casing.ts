@@ -127,16 +127,32 @@ export function compileFolder(schema: object, options: FoldOptions): Fold {
   return compile(schema);
 }
 
+const pascalCaseNames = new Map<string, string>();
+/** Names are those of the service's own resources: few, but for what a customer may name. */
+const MOST_NAMES = 1000;
+
+/** A member's name in JSON, with its colon. */
+function pascalCaseName(name: string): string {
+  let text = pascalCaseNames.get(name);
+  if (text === undefined) {
+    text = `${JSON.stringify(name.charAt(0).toUpperCase() + name.slice(1))}:`;
+    if (pascalCaseNames.size < MOST_NAMES) pascalCaseNames.set(name, text);
+  }
+  return text;
+}
+
 /**
  * JSON text with PascalCase member names and nulls kept (`tenantID` becomes `TenantID`): the form of
  * `resourceOldValue` and `resourceNewValue` in an audit record
- * (https://learn.microsoft.com/partner-center/developer/auditing-resources).
+ * (https://learn.microsoft.com/partner-center/developer/auditing-resources). As JSON.stringify makes it, which takes three
+ * times as long when it has to ask for each name.
  */
 export function toPascalCaseJson(value: unknown): string {
-  return JSON.stringify(value, (_name, part: unknown) => {
-    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(
-      Object.entries(part).map(([name, content]) => [name.charAt(0).toUpperCase() + name.slice(1), content]),
-    );
-  });
+  if (typeof value !== 'object' || value === null || value instanceof Date) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((item) => (item === undefined ? 'null' : toPascalCaseJson(item)))}]`;
+  let members = '';
+  for (const [name, content] of Object.entries(value)) {
+    if (content !== undefined) members += `${members && ','}${pascalCaseName(name)}${toPascalCaseJson(content)}`;
+  }
+  return `{${members}}`;
 }

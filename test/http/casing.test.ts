@@ -102,5 +102,19 @@ t.test('a value of the audit log is PascalCase JSON with nulls', (t) => {
     toPascalCaseJson(value),
     '{"Id":null,"TenantID":"x","Permissions":[{"Resource":"a"},null],"Attributes":{"Etag":"\\"1\\""},"At":"1970-01-01T00:00:00.000Z"}',
   );
+  const odd = JSON.parse(
+    '{"__proto__":{"toString":1},"":"","a\\"b":"\\u2028\\ud800","ünder":[[],{},[{"x":[true]}]],"n":-0.5e-7}',
+  );
+  t.equal(
+    toPascalCaseJson({ ...odd, gone: undefined, list: [undefined, 'x'] }),
+    JSON.stringify({ ...odd, list: [null, 'x'] })
+      .replace('"__proto__":{"toString"', '"__proto__":{"ToString"')
+      .replace('"a\\"b"', '"A\\"b"')
+      .replace('"ünder"', '"Ünder"')
+      .replace('"x":[true]', '"X":[true]')
+      .replace('"n"', '"N"')
+      .replace('"list"', '"List"'),
+    'as JSON.stringify writes it',
+  );
   t.end();
 });
