@@ -20,8 +20,8 @@ function takeNonce(): Buffer {
 export function seal(key: Buffer, text: string): Buffer {
   const nonce = takeNonce();
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
-  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+  const sealed = [cipher.update(text, 'utf8'), cipher.final()];
+  return Buffer.concat([nonce, cipher.getAuthTag(), ...sealed]);
 }
 
 /** @throws when the bytes were not sealed with this key */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { PermissionResource } from '../../db/tables.js';
 import { ApiError } from '../../errors/api-error.js';
 import { isUuid } from '../../lib/uuid.js';
@@ -32,7 +32,7 @@ export function customerOfPolicy(id: string, partnerId: string): string {
  */
 export function policyEtag(rows: readonly PermissionRow[]): string {
   const state = rows.map((row) => [row.partner_id, row.customer_id, row.resource, row.version]);
-  const hex = createHash('sha256').update(JSON.stringify(state)).digest('hex');
+  const hex = hash('sha256', JSON.stringify(state), 'hex');
   return `"${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}"`;
 }
 
