@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify from 'fastify';
-import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { createRemoteJWKSet } from 'jose';
 import pg from 'pg';
 import { sharedSchemas } from '../src/http/schemas.js';
 import type { PermissionRow } from '../src/nouns/purchase-permissions/queries.js';
@@ -9,6 +9,7 @@ import { PurchasePermission } from '../src/nouns/purchase-permissions/schemas.js
 import { toPurchasePermission } from '../src/nouns/purchase-permissions/view.js';
 import { beginAnswer } from './harness/answered.js';
 import { PERMISSION_ROUTE, permissionSchema } from './harness/permission-route.js';
+import { rememberTokens } from './harness/remembered-tokens.js';
 
 /**
  * The least that keeps what a read of a permission promises: the token verified (once, as its answer is remembered), ids,
@@ -18,15 +19,7 @@ import { PERMISSION_ROUTE, permissionSchema } from './harness/permission-route.j
 const [, , port, databaseUrl, keysUrl = ''] = process.argv;
 setFlagsFromString('--no-allocation-site-pretenuring');
 
-const keys = createRemoteJWKSet(new URL(keysUrl));
-const verified = new Map<string, JWTPayload>();
-async function verify(header = ''): Promise<JWTPayload> {
-  const known = verified.get(header);
-  if (known && (known.exp ?? 0) * 1000 > Date.now()) return known;
-  const { payload } = await jwtVerify(header.slice('Bearer '.length), keys);
-  verified.set(header, payload);
-  return payload;
-}
+const verify = rememberTokens(createRemoteJWKSet(new URL(keysUrl)));
 
 const client = new pg.Client({ connectionString: databaseUrl, pipeline: true } as pg.ClientConfig);
 await client.connect();

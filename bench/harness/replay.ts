@@ -1,11 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { HarnessDatabase } from '../../harness/database.js';
-import { freePort, spawnNode, untilOk } from '../../harness/processes.js';
 import type { RunningService } from '../../harness/service.js';
 import type { Bench } from './bench.js';
 import type { CapturedSwitch } from './captured-switches.js';
+import { startHandWritten } from './hand-written.js';
 import { variableOf } from './pgbench.js';
 
 interface ReplayedValue {
@@ -17,8 +16,6 @@ interface ReplayedValue {
 export type Replay = Readonly<
   Record<string, readonly (readonly { name: string; text: string; values: readonly ReplayedValue[] }[])[]>
 >;
-
-const script = fileURLToPath(new URL('../replay-server.js', import.meta.url));
 
 function toReplay(captured: readonly CapturedSwitch[]): Replay {
   let statements = 0;
@@ -52,12 +49,7 @@ export async function startReplayServer(
   database: HarnessDatabase,
   captured: readonly CapturedSwitch[],
 ): Promise<RunningService> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const logFile = join(bench.workDir, 'replay.log');
   const file = join(bench.workDir, 'replay.json');
   await writeFile(file, JSON.stringify(toReplay(captured)));
-  const process = spawnNode([script, String(port), database.appUrl, file], {}, logFile);
-  const startedIn = await untilOk(`${url}/livez`, {}, process, logFile);
-  return { url, process, logFile, startedIn, stop: () => process.stop() };
+  return startHandWritten(bench, { name: 'replay-server', args: [database.appUrl, file] });
 }

@@ -1,6 +1,6 @@
-import { startBareServer } from '../harness/bare.js';
+import { permissionPath, startBareServer } from '../harness/bare.js';
 import type { Scenario } from '../harness/bench.js';
-import { startLeastServer } from '../harness/least.js';
+import { keysOf, startHandWritten } from '../harness/hand-written.js';
 import { comparePairs } from '../harness/pairs.js';
 import { openReads } from '../harness/reads.js';
 
@@ -8,7 +8,11 @@ import { openReads } from '../harness/reads.js';
 export const least: Scenario = async (bench) => {
   const reads = await openReads(bench, 'least');
   const bare = await startBareServer(bench.workDir);
-  const server = await startLeastServer(bench, reads);
+  const server = await startHandWritten(bench, {
+    name: 'least-server',
+    args: [reads.database.appUrl, keysOf(reads.service)],
+    probe: permissionPath(1),
+  });
   for (const connections of bench.connections) {
     const sides = {
       bare: reads.load(bare, connections, {}),
