@@ -10,6 +10,8 @@ export interface Slice {
   p99?: number;
   /** Of the server's process, microseconds per request. */
   cpu?: number;
+  /** Of PostgreSQL, microseconds per request. */
+  database?: number;
   /** Cores that the load generator used. */
   generator?: number;
 }
@@ -65,11 +67,13 @@ function describeSide(name: string, slices: readonly Slice[]): string {
     return values.length > 0 ? median(values) : undefined;
   };
   const [cpu, p99, generator] = [of((s) => s.cpu), of((s) => s.p99), of((s) => s.generator)];
+  const database = of((s) => s.database);
   const refused = slices.reduce((sum, slice) => sum + (slice.refused ?? 0), 0);
   return [
     `${name} ${short(of((s) => s.rate) ?? 0)}/s`,
     ...(p99 === undefined ? [] : [`p99 ${p99 < 1 ? '< 1' : short(p99)} ms`]),
     ...(cpu === undefined ? [] : [`CPU ${short(cpu)} µs`]),
+    ...(database === undefined ? [] : [`of PostgreSQL ${short(database)} µs`]),
     ...(refused > 0 ? [`${refused} refused`] : []),
     // A generator at the end of its core is what the rate tells of, not the server.
     ...(generator !== undefined && generator > 0.9 ? ['bounded by the load generator'] : []),
