@@ -43,7 +43,7 @@ export async function startCheckpoints(options: CheckpointsOptions): Promise<{
   const onSetBack = (partnerId: string, customerId: string, seq: number) =>
     log.error({ event: 'log_set_back', partnerId, customerId, seq }, 'the activity log lost entries');
 
-  async function write(partnerId: string, newerThan: Date): Promise<void> {
+  async function write(partnerId: string, newerThan?: Date): Promise<void> {
     try {
       const time = await writeCheckpoint({ ...options, onSetBack }, partnerId, newerThan);
       due.set(partnerId, time.getTime() + minutes * 60_000);
@@ -65,7 +65,7 @@ export async function startCheckpoints(options: CheckpointsOptions): Promise<{
     await running;
     for (const partnerId of await db.listPartnerIds()) {
       if (within.aborted) return;
-      await write(partnerId, now());
+      await write(partnerId);
     }
   }
 

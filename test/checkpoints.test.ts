@@ -1,4 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { appendFile, copyFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,13 +44,23 @@ async function newDirectory(t: Test): Promise<string> {
   return made;
 }
 
-/** Checkpoints into a directory of the test's own, by a clock that the test sets. */
-async function checkpointing(t: Test, given?: string) {
+/**
+ * Checkpoints into a directory of the test's own, by a clock that the test sets.
+ * @param onRead waited for when the heads of Contoso's log were read
+ */
+async function checkpointing(t: Test, given?: string, onRead = async () => {}) {
   const directory = given ?? join(await newDirectory(t), 'checkpoints');
   const lines: { event: string; customerId?: string; seq?: number }[] = [];
   let time = Date.now();
   const checkpoints = await startCheckpoints({
-    db: service.db,
+    db: {
+      ...service.db,
+      async lookUpAlone(partnerId, work) {
+        const heads = await service.db.lookUpAlone(partnerId, work);
+        if (partnerId === CONTOSO) await onRead();
+        return heads;
+      },
+    },
     directory,
     key,
     minutes: 60,
@@ -361,6 +372,43 @@ t.test('a checkpoint is written when it is due, by one of several instances, and
   t.equal((await one.files()).length, both + 1);
   t.match(await verify(one.directory), { code: EXIT.done });
   t.same([...one.lines, ...two.lines], []);
+});
+
+t.test('what an instance has logged is in its last checkpoint, whatever another one does meanwhile', async (t) => {
+  const customerId = await switched(1);
+  const numberOf = async (at: Awaited<ReturnType<typeof checkpointing>>) => (await at.files()).length;
+
+  await t.test('with a clock that is ahead', async (t) => {
+    const one = await checkpointing(t);
+    const ahead = await checkpointing(t, one.directory);
+    ahead.wait(1);
+    await ahead.runOnce();
+    await switchOver(customerId, 1);
+    await one.stop();
+    t.equal(await numberOf(one), 2);
+    t.match(await verify(one.directory), { code: EXIT.done });
+  });
+
+  await t.test('with the number that it would have had', async (t) => {
+    const steps = new EventEmitter();
+    const read = once(steps, 'read');
+    const goOn = once(steps, 'go on');
+    const other = await checkpointing(t, undefined, async () => {
+      steps.emit('read');
+      await goOn;
+    });
+    const written = other.runOnce();
+    await read;
+    await switchOver(customerId, 1);
+    const one = await checkpointing(t, other.directory, async () => {
+      steps.emit('go on');
+      await written;
+    });
+    await one.stop();
+    t.equal(await numberOf(one), 2);
+    t.match(await verify(one.directory), { code: EXIT.done });
+    t.same(one.lines, []);
+  });
 });
 
 t.test('what a killed instance left behind is no checkpoint, and goes away', async (t) => {

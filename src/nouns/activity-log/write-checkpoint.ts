@@ -56,26 +56,28 @@ async function tellSetBack(options: CheckpointOptions, before: Checkpoint, after
 }
 
 /**
- * Writes a partner's next checkpoint. When two instances do so at once, one checkpoint stays.
- * @param newerThan no checkpoint is written while there is one after this time
+ * Writes a partner's next checkpoint. Of two instances that write the same one at once, one begins again.
+ * @param newerThan no checkpoint is written while there is one after this time; without it one is, whatever is there
  * @returns the time of the newest checkpoint, which may be another instance's
  */
-export async function writeCheckpoint(options: CheckpointOptions, partnerId: string, newerThan: Date): Promise<Date> {
+export async function writeCheckpoint(options: CheckpointOptions, partnerId: string, newerThan?: Date): Promise<Date> {
   const { db, directory, key, now } = options;
-  const newest = await readNewest(options, partnerId);
-  if (newest?.checkpoint && newest.checkpoint.time > newerThan) return newest.checkpoint.time;
-  const time = now();
-  const tree = new MerkleTree();
-  await writeLeaves(directory, partnerId, hashed(logHeads(db, partnerId), tree), () => tree.root());
-  const checkpoint: Checkpoint = {
-    partnerId,
-    number: (newest?.number ?? 0) + 1,
-    time,
-    customers: tree.size,
-    root: tree.root(),
-    previous: newest?.digest ?? NO_CHECKPOINT,
-  };
-  await addCheckpoint(directory, partnerId, checkpoint.number, encodeCheckpoint(checkpoint, key));
-  if (newest?.checkpoint) await tellSetBack(options, newest.checkpoint, checkpoint);
-  return time;
+  for (;;) {
+    const newest = await readNewest(options, partnerId);
+    if (newerThan && newest?.checkpoint && newest.checkpoint.time > newerThan) return newest.checkpoint.time;
+    const time = now();
+    const tree = new MerkleTree();
+    await writeLeaves(directory, partnerId, hashed(logHeads(db, partnerId), tree), () => tree.root());
+    const checkpoint: Checkpoint = {
+      partnerId,
+      number: (newest?.number ?? 0) + 1,
+      time,
+      customers: tree.size,
+      root: tree.root(),
+      previous: newest?.digest ?? NO_CHECKPOINT,
+    };
+    if (!(await addCheckpoint(directory, partnerId, checkpoint.number, encodeCheckpoint(checkpoint, key)))) continue;
+    if (newest?.checkpoint) await tellSetBack(options, newest.checkpoint, checkpoint);
+    return time;
+  }
 }
