@@ -60,7 +60,7 @@ import * as subscriptionSchemas from './nouns/subscriptions/schemas.js';
 import { webhookRegistrations } from './nouns/webhooks/routes.js';
 import * as webhookSchemas from './nouns/webhooks/schemas.js';
 import { webhookValidation } from './nouns/webhooks/validation-routes.js';
-import { authentication, type TokenRules } from './plugins/authentication.js';
+import { authentication } from './plugins/authentication.js';
 import { authorization } from './plugins/authorization.js';
 import { closing } from './plugins/closing.js';
 import type { SharedCounts } from './plugins/counts/shared-store.js';
@@ -76,6 +76,7 @@ import { pressure } from './plugins/pressure.js';
 import { protocol } from './plugins/protocol.js';
 import { requestIds } from './plugins/request-ids.js';
 import { telemetry } from './plugins/telemetry.js';
+import type { TokenRules } from './plugins/tokens/rules.js';
 
 export interface AppDependencies {
   config: Config;

@@ -5,7 +5,7 @@ import { buildApp } from './app.js';
 import { loadConfig } from './config.js';
 import { connect } from './db/connect.js';
 import { createEvents } from './events.js';
-import { DEFAULT_ROLE_MAP } from './plugins/authentication.js';
+import { DEFAULT_ROLE_MAP } from './plugins/tokens/rules.js';
 import { readVersion } from './version.js';
 
 /** The OpenAPI description of the service as it is built in production; no database is opened for it. */

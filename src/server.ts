@@ -20,9 +20,9 @@ import { loadDemo } from './import/demo.js';
 import { deriveKey } from './lib/seal.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from './nouns/identity/identity.js';
-import type { TokenRules } from './plugins/authentication.js';
 import { openRedisCounts, RedisRefuses } from './plugins/counts/redis-counts.js';
 import type { SharedCounts } from './plugins/counts/shared-store.js';
+import type { TokenRules } from './plugins/tokens/rules.js';
 import { readVersion } from './version.js';
 import { startWatch } from './watch.js';
 

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { ConfigError } from '../config.js';
 import { mintToken } from '../nouns/identity/mint.js';
-import type { PartnerRole } from '../plugins/authentication.js';
+import type { PartnerRole } from '../plugins/tokens/rules.js';
 import { addressOf, loadSecret, openDatabase, openIdentity } from '../server.js';
 import { type Command, EXIT, UsageError } from './command.js';
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { compileOnce } from './compile-once.js';
-import type { Reading } from './connect.js';
+import type { Reading } from './transaction.js';
 
 const selectClock = compileOnce((db) => db.selectNoFrom(sql<Date>`clock_timestamp()`.as('now')), {});
 

@@ -10,9 +10,9 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from 'kysely';
-import type { Reading, Tx } from './connect.js';
 import { locksRows, Placeholder, type Statement, type Varying, valuesOf } from './sharing/merge.js';
 import type { Database } from './tables.js';
+import type { Reading, Tx } from './transaction.js';
 
 const builder = new Kysely<Database>({
   dialect: {

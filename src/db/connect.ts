@@ -1,4 +1,3 @@
-import type { Kysely } from 'kysely';
 import pg from 'pg';
 import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
@@ -10,21 +9,9 @@ import { type Admit, openLockPlaces } from './lock-places.js';
 import { shareLookUps } from './sharing/share-look-ups.js';
 import { shareWrites } from './sharing/share-writes.js';
 import { runTogether } from './sharing/shared-transaction.js';
-import type { Database } from './tables.js';
+import type { CommitWith, Reading, Tx } from './transaction.js';
 
-declare const bound: unique symbol;
-declare const writing: unique symbol;
-
-/** A transaction that is bound to one partner: row-level security shows that partner's rows and no others. */
-export type Reading = Kysely<Database> & { readonly [bound]: true };
-/** A bound transaction that may write and lock. */
-export type Tx = Reading & { readonly [writing]: true };
-
-/**
- * Names a statement whose outcome is looked at only after COMMIT has been sent, so that both travel in one flight. When
- * it fails, PostgreSQL answers the COMMIT with ROLLBACK and the error is thrown.
- */
-export type CommitWith = (statement: Promise<unknown>) => void;
+export type { CommitWith, Reading, Tx } from './transaction.js';
 
 /** COMMIT was sent and its outcome did not come back. */
 export class CommitOutcomeUnknown extends Error {

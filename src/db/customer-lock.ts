@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely';
 import { readClock } from './clock.js';
 import { compileOnce } from './compile-once.js';
-import type { Tx } from './connect.js';
 import type { CustomersTable } from './tables.js';
+import type { Tx } from './transaction.js';
 
 /** The locked customer row. `log_seq` and `log_head` move on with every entry appended in this transaction. */
 export type LockedCustomer = Selectable<CustomersTable>;

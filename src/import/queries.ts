@@ -2,7 +2,7 @@ import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../db/connect.js';
 import type { LockedCustomer } from '../db/customer-lock.js';
 import type { Database } from '../db/tables.js';
-import type { LogRow } from '../nouns/activity-log/append.js';
+import type { LogRow } from '../nouns/activity-log/queries.js';
 import { COLUMNS, type ImportTable, INSERT_ONLY, KEYS, LOG_COLUMNS, type PgType } from './columns.js';
 
 /** The head of a chain has writers of its own. */

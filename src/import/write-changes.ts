@@ -1,6 +1,7 @@
 import type { Tx } from '../db/connect.js';
 import type { LockedCustomer } from '../db/customer-lock.js';
-import { chainEntries, type LogRow, type NewEntry } from '../nouns/activity-log/append.js';
+import { chainEntries, type NewEntry } from '../nouns/activity-log/append.js';
+import type { LogRow } from '../nouns/activity-log/queries.js';
 import type { Act } from '../plugins/idempotency/plugin.js';
 import { IMPORT_TABLES } from './columns.js';
 import type { Change } from './kind.js';

@@ -5,11 +5,8 @@ import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 import { BoundedCache } from './tokens/cache.js';
 import { KeysUnavailable, type LocalKeySet } from './tokens/jwks.js';
+import type { PartnerRole, TokenRules } from './tokens/rules.js';
 import { createVerifier, TokenRefused, type VerifiedToken } from './tokens/verifier.js';
-
-export type { LocalKeySet } from './tokens/jwks.js';
-
-export type PartnerRole = 'AdminAgent' | 'SalesAgent' | 'HelpDeskAgent';
 
 /** Who sent the request, proven by the access token. */
 export interface Caller {
@@ -25,23 +22,6 @@ export interface Caller {
   appOnly: boolean;
   /** Start of the SHA-256 of the token, for rate limits and the log; never the token. */
   tokenId: string;
-}
-
-export interface Issuer {
-  /** May contain `{tenantid}`, as Entra's multi-tenant metadata does: it stands for the `tid` of the token. */
-  issuer: string;
-  jwksUri: string;
-}
-
-export interface TokenRules {
-  issuers: readonly Issuer[];
-  audiences: readonly string[];
-  algorithms: readonly ('RS256' | 'ES256')[];
-  /** Value of `roles`, `groups` or `wids` (a name or an id, compared exactly) to role. */
-  roleMap: Readonly<Record<string, PartnerRole>>;
-  /** Refuse delegated tokens of partners without `mfa` in `amr`. */
-  requireMfa: boolean;
-  clockToleranceSeconds: number;
 }
 
 export interface AuthenticationOptions {
@@ -71,17 +51,6 @@ declare module 'fastify' {
     access?: RouteAccess;
   }
 }
-
-/**
- * The security groups of a partner's tenant that Partner Center's roles are
- * (learn.microsoft.com/partner-center/account-settings/permissions-overview), in both spellings that are met.
- */
-export const DEFAULT_ROLE_MAP: Readonly<Record<string, PartnerRole>> = {
-  AdminAgents: 'AdminAgent',
-  SalesAgents: 'SalesAgent',
-  HelpdeskAgents: 'HelpDeskAgent',
-  HelpDeskAgents: 'HelpDeskAgent',
-};
 
 const CHALLENGE = 'Bearer realm="customer-permissions"';
 const CACHED_TOKENS = 10_000;

@@ -1,7 +1,8 @@
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
 import type { ErrorName } from '../errors/catalogue.js';
-import type { Caller, PartnerRole, RouteAccess } from './authentication.js';
+import type { Caller, RouteAccess } from './authentication.js';
+import type { PartnerRole } from './tokens/rules.js';
 
 /** The three agents read, an AdminAgent alone writes (learn.microsoft.com/partner-center/customers/give-customers-permission). */
 export const READERS: readonly PartnerRole[] = ['AdminAgent', 'SalesAgent', 'HelpDeskAgent'];

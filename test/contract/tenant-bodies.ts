@@ -1,4 +1,4 @@
-import type { Ids } from './tenant-world.js';
+import type { Ids } from './tenant-names.js';
 
 // The bodies that name things: the own, foreign or absent ones.
 

@@ -3,9 +3,10 @@ import { readFile } from 'node:fs/promises';
 import type { KeptRows } from '../helpers/kept-rows.js';
 import { CONTOSO, FABRIKAM, type Service } from '../helpers/service.js';
 import { fingerprints, leaksOf, type Needles } from './canaries.js';
+import type { Ids } from './tenant-names.js';
 import { REFUSED_ON_OWN } from './tenant-operations.js';
 import { absentIds, compose, differenceOf, namedIn, type Route, type Sent, type Shown } from './tenant-requests.js';
-import { type Ids, type Maker, makeWorld, type World } from './tenant-world.js';
+import { type Maker, makeWorld, type World } from './tenant-world.js';
 import type { Document } from './wire.js';
 
 export interface Worlds {

@@ -1,5 +1,5 @@
 import { exchangeOf, lineOf, purchaseOf, refundOf } from './tenant-bodies.js';
-import type { IdName, Ids } from './tenant-world.js';
+import type { IdName, Ids } from './tenant-names.js';
 
 export interface Naming {
   /** Values of the path parameters; those of `PATH` need no entry. */

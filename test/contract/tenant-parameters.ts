@@ -1,4 +1,4 @@
-import type { IdName } from './tenant-world.js';
+import type { IdName } from './tenant-names.js';
 
 /** The path parameters that mean the same in every operation. */
 export const PATH: Readonly<Record<string, IdName>> = {

@@ -1,7 +1,8 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import type { IdName, Ids } from './tenant-names.js';
 import { ENTRIES, type Entry } from './tenant-operations.js';
 import { PATH, PLAIN_PATH, PLAIN_QUERY } from './tenant-parameters.js';
-import type { IdName, Ids, World } from './tenant-world.js';
+import type { World } from './tenant-world.js';
 import type { Operation } from './wire.js';
 
 export interface Route {

@@ -4,56 +4,7 @@ import { insertPurchase } from '../helpers/purchases.js';
 import { CONTOSO, type Service } from '../helpers/service.js';
 import { acceptAgreement, register } from '../nouns/orders/buy.js';
 import { exchangeOf, lineOf, purchaseOf, refundOf } from './tenant-bodies.js';
-
-/** What a caller can name: ids and what stands for one in a request. */
-export const ID_NAMES = [
-  'partner',
-  'customer',
-  'freshCustomer',
-  'leavingCustomer',
-  'subscription',
-  'suspendedEntitlement',
-  'entitlement',
-  'owner',
-  'user',
-  'assignment',
-  'rootAssignment',
-  'groupAssignment',
-  'resourceGroupAssignment',
-  'resourceAssignment',
-  'childAssignment',
-  'managementGroup',
-  'policy',
-  'order',
-  'pendingOrder',
-  'cart',
-  'changeRequest',
-  'reservationOrder',
-  'reservation',
-  'pairOrder',
-  'pairOne',
-  'pairTwo',
-  'endedOrder',
-  'endedReservation',
-  'quote',
-  'refundSession',
-  'exchangeSession',
-  'product',
-  'sku',
-  'availability',
-  'catalogItem',
-  'skuName',
-  'legacyOrder',
-  'auditRecord',
-  'validationEvent',
-  'certificate',
-  'policyTag',
-  'subscriptionTag',
-  'name',
-  'domain',
-] as const;
-export type IdName = (typeof ID_NAMES)[number];
-export type Ids = Readonly<Record<IdName, string>>;
+import type { Ids } from './tenant-names.js';
 
 export interface World {
   partnerId: string;

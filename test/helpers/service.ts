@@ -7,7 +7,7 @@ import { connect, type DatabaseHandle } from '../../src/db/connect.js';
 import type { Lists } from '../../src/db/replica.js';
 import { createEvents } from '../../src/events.js';
 import { createLog } from '../../src/log.js';
-import { DEFAULT_ROLE_MAP } from '../../src/plugins/authentication.js';
+import { DEFAULT_ROLE_MAP } from '../../src/plugins/tokens/rules.js';
 import { createTestDatabase, type TestDatabase, type TestScope } from './database.js';
 import { insertPartners, openClient, openIssuer, type ServiceClient } from './service-client.js';
 

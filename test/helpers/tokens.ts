@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
-import { DEFAULT_ROLE_MAP, type TokenRules } from '../../src/plugins/authentication.js';
+import { DEFAULT_ROLE_MAP, type TokenRules } from '../../src/plugins/tokens/rules.js';
 
 export const PARTNER = '634f6379-ad54-449b-9821-564f737158ab';
 export const AUDIENCE = 'https://api.partnercenter.microsoft.com';

@@ -1,6 +1,7 @@
 import t from 'tap';
-import type { Caller, PartnerRole, RouteAccess } from '../../src/plugins/authentication.js';
+import type { Caller, RouteAccess } from '../../src/plugins/authentication.js';
 import { authorization, READERS, refusalFor, WRITERS } from '../../src/plugins/authorization.js';
+import type { PartnerRole } from '../../src/plugins/tokens/rules.js';
 import { CUSTOMER, startApp, withIssuer } from '../helpers/token-app.js';
 
 const ALL: readonly PartnerRole[] = ['AdminAgent', 'SalesAgent', 'HelpDeskAgent'];

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { classifyFailure } from '../../errors/from-postgres.js';
-import type { Reading } from '../connect.js';
 import { gather } from '../gather.js';
 import { lookUpPatience, type WaitingLookUp } from '../look-up-patience.js';
+import type { Reading } from '../transaction.js';
 
 /** Look-ups of one flight at the most: all are answered when the last of them is. */
 const MOST = 8;

@@ -1,6 +1,6 @@
 import { DatabaseUnavailable } from '../../errors/from-postgres.js';
-import type { CommitWith, Tx } from '../connect.js';
 import { gather } from '../gather.js';
+import type { CommitWith, Tx } from '../transaction.js';
 import { type Locks, MOST_BEHIND_A_LOCK, type Outcome, type Work } from './shared-transaction.js';
 
 /** Works of one transaction at the most. */

@@ -1,7 +1,7 @@
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { StatementCall } from '../compile-once.js';
-import type { CommitWith, Tx } from '../connect.js';
 import { beforeSending, kyselyOver } from '../connection-kysely.js';
+import type { CommitWith, Tx } from '../transaction.js';
 import { canMerge, locksRows, merge, type Rows, type Statement } from './merge.js';
 
 export type Work = (tx: Tx, commitWith: CommitWith) => Promise<unknown>;

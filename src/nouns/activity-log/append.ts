@@ -1,13 +1,11 @@
-import type { Insertable } from 'kysely';
 import type { CommitWith, Tx } from '../../db/connect.js';
 import type { LockedCustomer } from '../../db/customer-lock.js';
-import type { ActivityLogTable } from '../../db/tables.js';
 import { toPascalCaseJson } from '../../http/casing.js';
 import { uuidv7 } from '../../lib/uuid.js';
 import type { Act, Actor } from '../../plugins/idempotency/plugin.js';
 import { OPERATIONS, type OperationType, type ResourceType } from './actions.js';
 import { entryHash, HASH_VERSION } from './chain.js';
-import { insertLogEntries, updateLogHead } from './queries.js';
+import { insertLogEntries, type LogRow, updateLogHead } from './queries.js';
 
 /** The actor of what nobody asked for: an eligibility that ended or came back. */
 export const SYSTEM: Actor = {
@@ -31,8 +29,6 @@ export interface NewEntry {
   /** The eligibility checks at the moment of decision. */
   evidence?: unknown;
 }
-
-export type LogRow = Insertable<ActivityLogTable>;
 
 /** Makes the rows of entries in order and moves the chain's head on the locked customer. */
 export function chainEntries(act: Act, customer: LockedCustomer, now: Date, entries: readonly NewEntry[]): LogRow[] {

@@ -1,10 +1,9 @@
-import { type Selectable, sql } from 'kysely';
+import { type Insertable, type Selectable, sql } from 'kysely';
 import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { LockedCustomer } from '../../db/customer-lock.js';
 import type { ActivityLogTable } from '../../db/tables.js';
 import { escapeLike } from '../../http/filter.js';
-import type { LogRow } from './append.js';
 
 /** Of an entry, all. */
 export const ENTRY_COLUMNS = [
@@ -33,6 +32,8 @@ export const ENTRY_COLUMNS = [
   'previous_hash',
   'hash',
 ] as const;
+
+export type LogRow = Insertable<ActivityLogTable>;
 
 const insertEntry = insertOnce('activity_log', ENTRY_COLUMNS);
 

@@ -2,7 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { Value } from 'typebox/value';
-import type { Issuer, LocalKeySet } from '../../plugins/authentication.js';
+import type { LocalKeySet } from '../../plugins/tokens/jwks.js';
+import type { Issuer } from '../../plugins/tokens/rules.js';
 import { loadSigningKey } from './keys.js';
 import { AccountsFile, type PartnerAccounts } from './schemas.js';
 

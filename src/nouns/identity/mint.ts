@@ -1,4 +1,4 @@
-import { DEFAULT_ROLE_MAP, type PartnerRole } from '../../plugins/authentication.js';
+import { DEFAULT_ROLE_MAP, type PartnerRole } from '../../plugins/tokens/rules.js';
 import { ACCESS_TOKEN_SECONDS, accessClaims, findPartner, type Identity, type Subject } from './identity.js';
 
 export type MintRequest = {

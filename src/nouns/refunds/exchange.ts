@@ -1,6 +1,7 @@
 import type { CommitWith, Tx } from '../../db/connect.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
-import { appendEntries, type LogRow, type NewEntry } from '../activity-log/append.js';
+import { appendEntries, type NewEntry } from '../activity-log/append.js';
+import type { LogRow } from '../activity-log/queries.js';
 import { insertOrder } from '../orders/queries.js';
 import { orderRow } from '../purchases/purchase.js';
 import type { Locked, OrderRows } from '../reservations/change.js';

@@ -1,7 +1,8 @@
 import type { CommitWith, Tx } from '../../db/connect.js';
 import { toDecimal } from '../../lib/money.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
-import { appendEntries, type LogRow, type NewEntry } from '../activity-log/append.js';
+import { appendEntries, type NewEntry } from '../activity-log/append.js';
+import type { LogRow } from '../activity-log/queries.js';
 import type { Locked, OrderRows } from '../reservations/change.js';
 import type { ReservationRow } from '../reservations/queries.js';
 import { toReservation } from '../reservations/wire.js';

@@ -15,7 +15,7 @@ import { listQuery, SkipToken, TAGS } from './addresses.js';
 import { listVisibleReservations } from './list.js';
 import { LIST_PROPERTIES, parseListFilter, parseListOrder } from './list-filter.js';
 import { listAppliedOrderIds, type Position } from './list-queries.js';
-import type { ReservationOptions } from './routes.js';
+import type { ReservationOptions } from './options.js';
 import { AppliedReservations, ReservationsListResult } from './schemas.js';
 
 const RESERVATIONS = '/providers/Microsoft.Capacity/reservations';

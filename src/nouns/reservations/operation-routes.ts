@@ -5,7 +5,7 @@ import { ref } from '../../http/schemas.js';
 import { ANY_CALLER } from '../role-assignments/scope-shapes.js';
 import { findVisibleOrder } from './access.js';
 import { readOrderId, TAGS, VersionQuery } from './addresses.js';
-import type { ReservationOptions } from './routes.js';
+import type { ReservationOptions } from './options.js';
 import { CapacityOperationList, CapacityOperationResult } from './schemas.js';
 import { hasLapsed, stateOfOrder } from './wire.js';
 

@@ -9,8 +9,8 @@ import { ANY_CALLER } from '../role-assignments/scope-shapes.js';
 import { findVisibleOrder } from './access.js';
 import { listQuery, ONE_ORDER, ORDERS, OrderParams, readOrderId, SkipToken, TAGS, VersionQuery } from './addresses.js';
 import { listVisibleOrders } from './list.js';
+import type { ReservationOptions } from './options.js';
 import { findOrderIds, listReservationsOf } from './queries.js';
-import type { ReservationOptions } from './routes.js';
 import {
   ChangeDirectoryRequest,
   ChangeDirectoryResponse,

@@ -20,8 +20,8 @@ import {
 import { readSubscription } from './applied-scope.js';
 import { setArchived } from './archive.js';
 import { pickReservation } from './change.js';
+import type { ReservationOptions } from './options.js';
 import { findOrderIds, listReservationsOf, listRevisions, listScopeSubscriptions } from './queries.js';
-import type { ReservationOptions } from './routes.js';
 import {
   AvailableScopeProperties,
   AvailableScopeRequest,

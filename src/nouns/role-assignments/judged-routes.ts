@@ -6,7 +6,7 @@ import { partnerCenterPage } from '../../http/paging.js';
 import { refusals } from '../../http/responses.js';
 import { lowerCaseUuid, ref, textEnum, Uuid } from '../../http/schemas.js';
 import { READERS } from '../../plugins/authorization.js';
-import type { RoleAssignmentOptions } from './routes.js';
+import type { RoleAssignmentOptions } from './options.js';
 import { JudgedRoleAssignmentCollection } from './schemas.js';
 import { listJudgedRoleAssignments } from './service.js';
 import { toJudgedRoleAssignment } from './view.js';

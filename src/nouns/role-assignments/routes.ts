@@ -1,18 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { DatabaseHandle } from '../../db/connect.js';
 import { ApiError } from '../../errors/api-error.js';
-import type { Events } from '../../events.js';
 import { requireApiVersion } from '../../http/api-version.js';
-import type { TokenCodec } from '../../http/continuation-token.js';
 import { armRefusals } from '../../http/responses.js';
 import { ref } from '../../http/schemas.js';
 import { isUuid } from '../../lib/uuid.js';
-import type { PermissionRules } from '../purchase-permissions/service.js';
 import { locate } from './access/access.js';
 import { openArmPage } from './arm-paging.js';
 import { putRoleAssignment, removeRoleAssignment } from './changes.js';
 import { customerRoleAssignments } from './judged-routes.js';
+import type { RoleAssignmentOptions } from './options.js';
 import { roleDefinitions } from './role-definition-routes.js';
 import { RoleAssignment, RoleAssignmentCreateParameters, RoleAssignmentListResult } from './schemas.js';
 import { ANY_CALLER, ArmQuery, SCOPE_SHAPES, type ScopeShape } from './scope-shapes.js';
@@ -20,16 +17,6 @@ import { type ScopeParams, scopeOf } from './scopes.js';
 import { getRoleAssignment, listRoleAssignments } from './service.js';
 import { armSubscriptions } from './subscription-routes.js';
 import { assignmentsPath, toRoleAssignment } from './view.js';
-
-export interface RoleAssignmentOptions {
-  db: DatabaseHandle;
-  rules: PermissionRules;
-  events: Events;
-  tokens: TokenCodec;
-  now: () => Date;
-  /** Origin of absolute links; without it they start with where the request came in. */
-  publicUrl: string | undefined;
-}
 
 /** @throws ApiError InvalidInput, ARM code InvalidRoleAssignmentId */
 function readName(text: string): string {

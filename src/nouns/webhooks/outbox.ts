@@ -1,7 +1,7 @@
 import type { CommitWith, Tx } from '../../db/connect.js';
 import { uuidv7 } from '../../lib/uuid.js';
 import type { Act } from '../../plugins/idempotency/plugin.js';
-import type { LogRow } from '../activity-log/append.js';
+import type { LogRow } from '../activity-log/queries.js';
 import { auditRecordId } from '../activity-log/view.js';
 import type { EventName } from './event-names.js';
 import { insertEvent } from './outbox-queries.js';

@@ -1,7 +1,7 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import type { Issuer, PartnerRole, TokenRules } from '../authentication.js';
 import { hasDuplicateNames } from './duplicate-names.js';
 import { createLocalKeys, createRemoteKeys, type KeySet, KeysUnavailable, type LocalKeySet } from './jwks.js';
+import type { Issuer, PartnerRole, TokenRules } from './rules.js';
 
 /** What a token proves about its bearer. */
 export interface VerifiedToken {

@@ -7,9 +7,10 @@ import { sharedSchemas } from '../../../src/http/schemas.js';
 import { type IdentityOptions, loadIdentity } from '../../../src/nouns/identity/identity.js';
 import { type MintRequest, mintToken } from '../../../src/nouns/identity/mint.js';
 import { identityRoutes } from '../../../src/nouns/identity/routes.js';
-import { authentication, DEFAULT_ROLE_MAP } from '../../../src/plugins/authentication.js';
+import { authentication } from '../../../src/plugins/authentication.js';
 import { authorization, READERS } from '../../../src/plugins/authorization.js';
 import { sendError } from '../../../src/plugins/errors.js';
+import { DEFAULT_ROLE_MAP } from '../../../src/plugins/tokens/rules.js';
 
 const ACCOUNTS = 'demo/identity.json';
 const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
