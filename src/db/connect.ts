@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { classifyFailure, DatabaseUnavailable } from '../errors/from-postgres.js';
+import { classifyFailure, DatabaseUnavailable, isOutdated } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
 import { warningOf } from './commit-warning.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
@@ -257,7 +257,8 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       together: async (partnerId, works, locks) =>
         attemptWrite(partnerId, (tx, commitWith, last) => runTogether(tx, works, { commitWith, last }, locks)),
       mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnavailable),
-      isUnsupported: (error) => error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED,
+      isUnsupported: (error) =>
+        error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED && !isOutdated(error),
     }),
     readTenant: (tenantId, work) => withRetry(() => attemptLookUp(setLocal('app.tenant_id', tenantId), work)),
     listPartnerIds: () =>

@@ -12,6 +12,7 @@ import {
   type QueryResult,
 } from 'kysely';
 import pg from 'pg';
+import { isOutdated } from '../errors/from-postgres.js';
 import type { StatementCall } from './compile-once.js';
 import { sendTogether } from './flight.js';
 import type { Admit } from './lock-places.js';
@@ -19,15 +20,32 @@ import type { Database } from './tables.js';
 
 /** How many statement texts are prepared per connection; further ones go unnamed, so that memory is bounded. */
 const MAX_NAMED_STATEMENTS = 500;
-const names = new Map<string, string>();
+/** By text. */
+const prepared = new Map<string, Prepared>();
+/** How often statements had to be prepared anew. */
+let generation = 0;
 
-function statementName(text: string): string | undefined {
-  let name = names.get(text);
-  if (name === undefined && names.size < MAX_NAMED_STATEMENTS) {
-    name = createHash('sha256').update(text).digest('base64url').slice(0, 22);
-    names.set(text, name);
+interface Prepared {
+  name: string;
+  text: string;
+}
+
+function prepare(sql: string): Prepared | undefined {
+  let statement = prepared.get(sql);
+  if (statement === undefined && prepared.size < MAX_NAMED_STATEMENTS) {
+    // Not the name alone: PgBouncer shares what is prepared among its clients, by text.
+    const text = generation === 0 ? sql : `${sql} /* ${generation} */`;
+    statement = { name: createHash('sha256').update(text).digest('base64url').slice(0, 22), text };
+    prepared.set(sql, statement);
   }
-  return name;
+  return statement;
+}
+
+/** From here on every statement is prepared anew. */
+function prepareAnew(sql: string, refused: Prepared | undefined): void {
+  if (refused === undefined || prepared.get(sql) !== refused) return;
+  generation++;
+  prepared.clear();
 }
 
 /** The statement that failed first in the running transaction of a connection. */
@@ -65,7 +83,7 @@ function explain(client: pg.ClientBase, error: unknown): unknown {
 type Issue = (query: CompiledQuery) => Promise<QueryResult<unknown>>;
 
 const issueOn =
-  (client: pg.ClientBase, prepare: boolean): Issue =>
+  (client: pg.ClientBase, prepares: boolean): Issue =>
   async (query) => {
     if (ended.has(client))
       throw new Error(
@@ -74,14 +92,13 @@ const issueOn =
     if ('statement' in query && (query as StatementCall).statement.locks) {
       admits.get(client)?.(JSON.stringify(query.parameters));
     }
-    const name = prepare ? statementName(query.sql) : undefined;
+    const statement = prepares ? prepare(query.sql) : undefined;
     sendTogether(client);
     const values = query.parameters as unknown[];
-    const result = await client
-      .query({ text: query.sql, values, ...(name !== undefined && { name }) })
-      .catch((error) => {
-        throw explain(client, error);
-      });
+    const result = await client.query({ text: query.sql, ...statement, values }).catch((error) => {
+      if (isOutdated(error)) prepareAnew(query.sql, statement);
+      throw explain(client, error);
+    });
     return { rows: result.rows, numAffectedRows: BigInt(result.rowCount ?? 0) };
   };
 
@@ -123,10 +140,10 @@ const byClient = new WeakMap<pg.ClientBase, Kysely<Database>>();
 const clientOf = new WeakMap<Kysely<Database>, pg.ClientBase>();
 
 /** The Kysely of one pooled connection. */
-export function kyselyOn(client: pg.ClientBase, prepare: boolean): Kysely<Database> {
+export function kyselyOn(client: pg.ClientBase, prepares: boolean): Kysely<Database> {
   let db = byClient.get(client);
   if (!db) {
-    db = kyselyOver(issueOn(client, prepare));
+    db = kyselyOver(issueOn(client, prepares));
     byClient.set(client, db);
     clientOf.set(db, client);
   }

@@ -37,13 +37,21 @@ const LOST =
   /Connection terminated|not queryable|Client was closed|timeout exceeded when trying to connect|connection timeout|Cannot use a pool after calling end/i;
 
 /**
+ * Whether a prepared statement was refused because a table was changed since: its `*` would be other columns now. The
+ * SQLSTATE, 0A000, has other meanings, and the message a language.
+ */
+export function isOutdated(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '0A000' && error.routine === 'RevalidateCachedQuery';
+}
+
+/**
  * By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html). 08006 comes from Citus on a healthy
  * connection when a worker is gone.
  */
 export function classifyFailure(error: unknown): Failure {
   if (error instanceof pg.DatabaseError) {
     const code = error.code ?? '';
-    if (RETRY.has(code)) return 'retry';
+    if (RETRY.has(code) || isOutdated(error)) return 'retry';
     if (BUSY.has(code)) return 'busy';
     if (code === '23505') return 'conflict';
     if (UNAVAILABLE.has(code) || code.startsWith('08')) return 'unavailable';

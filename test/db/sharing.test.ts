@@ -382,3 +382,16 @@ t.test('look-ups in company are done again when their connection breaks', async 
   t.equal(new Set(outcomes).size, 1, 'in company');
   t.equal(broken, 2, 'it broke, and was done again');
 });
+
+t.test('a table that is changed under the service fails nobody, and sharing goes on', async (t) => {
+  const customers = await newCustomers(40);
+  const all = (name: string) =>
+    Promise.all(customers.map((customerId) => db.writeTogether(CONTOSO, renaming(customerId, name))));
+  for (const change of ['add column of_a_later_version text', 'alter column company_name type varchar(500)']) {
+    await all('Before');
+    await service.sql(`alter table customers ${change}`);
+    await all('After');
+    t.same(await Promise.all(customers.map(nameOf)), Array(40).fill('After'), change);
+    t.ok(new Set((await all('Later')).map(({ transaction }) => transaction)).size < 5, 'few transactions');
+  }
+});

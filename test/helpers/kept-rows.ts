@@ -30,7 +30,11 @@ export async function keepRows(
   const tables = rows.map(({ name }) => name);
   const kept = tables.filter((name) => name !== 'request_ledger');
   await client.query(
-    ['create schema kept', ...kept.map((name) => `create table kept.${name} as table ${name}`)].join(';'),
+    [
+      'drop schema if exists kept cascade',
+      'create schema kept',
+      ...kept.map((name) => `create table kept.${name} as table ${name}`),
+    ].join(';'),
   );
   // So that SET LOCAL reaches the workers of a cluster; nobody else knows the setting.
   await client.query("set citus.propagate_set_commands = 'local'");

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { connect, type DatabaseHandle } from '../../src/db/connect.js';
-import { makeWorld } from '../contract/tenant-world.js';
+import { makeWorld, type World } from '../contract/tenant-world.js';
 import { doEverything } from '../helpers/do-everything.js';
 import { CONTOSO, type Service, type StartOptions, startService } from '../helpers/service.js';
 
@@ -89,6 +89,7 @@ function firstDifference(one: ReadonlyMap<string, Counts>, other: ReadonlyMap<st
 
 interface Everything {
   service: Service;
+  world: World;
   failed: string[];
   old: string[];
   /** What there was after each thing that was done. */
@@ -102,7 +103,7 @@ async function everything(t: Test, options: StartOptions): Promise<Everything> {
   const { failed, old } = await doEverything(t, service, world, async (name) => {
     after.set(name, await count(service));
   });
-  return { service, failed, old, after };
+  return { service, world, failed, old, after };
 }
 
 t.test('what the service does, as a whole', async (t) => {
@@ -121,6 +122,16 @@ t.test('what the service does, as a whole', async (t) => {
     t.same(twice.failed, []);
     t.equal(firstDifference(whole.after, twice.after), undefined);
     t.equal(firstDifference(twice.after, whole.after), undefined);
+  });
+
+  t.test('S24: a later version may add columns to every table while this one serves', async (t) => {
+    const { service, world } = whole;
+    const tables = await service.sql<{ name: string }>(
+      `select oid::regclass::text as name from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'`,
+    );
+    const additions = tables.map(({ name }) => `alter table ${name} add column of_a_later_version text`);
+    await service.sql(`begin; ${additions.join('; ')}; commit`);
+    t.same((await doEverything(t, service, world)).failed, []);
   });
 
   t.test('S20: ninety days are what audit records show, and not how long an entry is kept', async (t) => {

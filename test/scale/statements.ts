@@ -13,6 +13,9 @@ const ON_PURPOSE = '/* breaks a rule on purpose */';
 /** Ends a statement of a test that is there to break a rule: `.modifyEnd(onPurpose)`. */
 export const onPurpose = sql.raw(ON_PURPOSE);
 
+/** Ends what was prepared anew because a table was changed. */
+const PREPARED_ANEW = / \/\* \d+ \*\/$/;
+
 const BEGIN = /^begin(?: read only)?; set local app\.(partner|tenant|watch)(?:_id)? = '/;
 
 const recorded = new Map<string, Map<string, Statement>>();
@@ -26,7 +29,7 @@ function note(client: pg.Client, text: string): () => void {
   if (began) bindings.set(client, began[1] as Binding);
   else if (text === 'commit' || text === 'rollback') bindings.delete(client);
   // Its id would make every BEGIN a text of its own.
-  const shown = began ? text.replace(/'[^']+'$/, "''") : text;
+  const shown = began ? text.replace(/'[^']+'$/, "''") : text.replace(PREPARED_ANEW, '');
   const statements = recorded.get(client.database ?? '');
   return () => {
     if (!shown.endsWith(ON_PURPOSE)) statements?.set(`${binding} ${shown}`, { text: shown, binding });
