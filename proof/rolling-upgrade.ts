@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Build } from '../harness/build.js';
 import {
@@ -142,6 +144,49 @@ export async function upgradeUnderLoad(
     lost: await countLost(database, load),
     verified: `${verify.lines.at(-1)}`,
   };
+}
+
+/** What a later version's migration may do while this one serves. */
+const A_COLUMN_MORE = `do $$
+declare name text;
+begin
+  for name in select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by relname loop
+    execute format('alter table %I add column of_a_later_version text', name);
+  end loop;
+end $$;
+`;
+
+/**
+ * A later version's `migrate` while this one serves: every table gets a column.
+ * @param customers of the schema of this version
+ * @param later the later version, which gets the migration
+ * @param serving whose `serve` is run; default: that of this build
+ */
+export async function outliveLaterVersion(
+  proof: Proof,
+  database: OwnedDatabase,
+  { later, customers, serving }: { later: Build; customers: number; serving?: Build | undefined },
+): Promise<Pick<Upgraded, 'requests' | 'failures'>> {
+  const { workDir, token, random } = proof;
+  await writeFile(join(later.directory, 'migrations/9999_a_column_more.sql'), A_COLUMN_MORE);
+  await migrate(workDir, database);
+  await insertPartner(database.sql);
+  const service = await startSettledService({
+    workDir,
+    databaseUrl: database.appUrl,
+    token,
+    environment: DRAIN,
+    ...(serving && { cli: serving.cli }),
+  });
+  await fill(proof, database, service.url, customers);
+  const load = startLoad({ token, clients: CLIENTS, customersEach: CUSTOMERS_EACH, random });
+  load.add(service.url);
+  await setTimeout(REST_MS);
+  await migrate(workDir, database, later.cli);
+  await setTimeout(REST_MS);
+  await load.stop();
+  await service.stop();
+  return { requests: load.requests(), failures: load.failures() };
 }
 
 async function countLost({ sql }: OwnedDatabase, load: RollingLoad): Promise<number> {

@@ -8,7 +8,7 @@ import { buildPreviousRelease, PREVIOUS_RELEASE } from '../../harness/previous-r
 import { listDatabaseTests, runEarlierTests } from '../earlier-tests.js';
 import { migrate, migrateTogether } from '../migrators.js';
 import { createOwnedDatabase } from '../owned-database.js';
-import { upgradeUnderLoad } from '../rolling-upgrade.js';
+import { outliveLaterVersion, type Upgraded, upgradeUnderLoad } from '../rolling-upgrade.js';
 import type { Figure, Figures, Proof, Suite } from '../suite.js';
 
 interface Size {
@@ -62,6 +62,11 @@ const NOTHING_BEFOREHAND = {
   find: 'const done = new Set();',
   replace: 'const done = new Set(); texts = [];',
 };
+const NOTHING_PREPARED_ANEW = {
+  file: 'dist/src/errors/from-postgres.js',
+  find: "error.routine === 'RevalidateCachedQuery'",
+  replace: 'false',
+};
 const COLUMN_THAT_HAS_TO_BE_SET = 'alter table activity_log add column planted text not null;';
 const ENTRY_REMOVED = `alter table activity_log no force row level security;
 delete from activity_log where customer_id = '${customerId(1)}' and seq = 1;
@@ -91,25 +96,38 @@ async function proveTests({ proof, size, server, earlier, name }: Setting, plant
   };
 }
 
+function failuresOf({ requests, failures }: Pick<Upgraded, 'requests' | 'failures'>, customers: number): Figure {
+  const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
+  const statuses = failed > 0 ? ` (${[...failures].map(([status, count]) => `${count} ${status}`).join(', ')})` : '';
+  return {
+    reached: `${failed}${statuses} of ${requests} requests, ${customers} customers`,
+    kept: requests > 0 && failed === 0,
+  };
+}
+
 async function proveLoad({ proof, size, server, earlier, name }: Setting, migrator?: Build): Promise<Figures> {
   const database = await createOwnedDatabase(server.superuserUrl, `${name}_load`);
   const { customers } = size;
   const upgraded = await upgradeUnderLoad(proof, database, { earlier, customers, migrator });
-  const { requests, failures, acknowledged, lost, verified } = upgraded;
+  const { acknowledged, lost, verified } = upgraded;
   await database.drop();
-  const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
-  const statuses = failed > 0 ? ` (${[...failures].map(([status, count]) => `${count} ${status}`).join(', ')})` : '';
   const isWhole = / verified$/.test(verified);
   return {
-    'upgrade-load': {
-      reached: `${failed}${statuses} of ${requests} requests, ${customers} customers`,
-      kept: requests > 0 && failed === 0,
-    },
+    'upgrade-load': failuresOf(upgraded, customers),
     'upgrade-lost': {
       reached: `${lost} of ${acknowledged}${isWhole ? '' : `; verify-log: ${verified}`}`,
       kept: acknowledged > 0 && lost === 0 && isWhole,
     },
   };
+}
+
+async function proveLater({ proof, size, server, name }: Setting, serving?: Build): Promise<Figure> {
+  const database = await createOwnedDatabase(server.superuserUrl, `${name}_later`);
+  const later = await copyBuild(join(proof.workDir, `${name}-later`), []);
+  const { customers } = size;
+  const figure = failuresOf(await outliveLaterVersion(proof, database, { later, customers, serving }), customers);
+  await database.drop();
+  return figure;
 }
 
 async function proveMigrators({ proof, size, server, earlier, name }: Setting, build?: Build): Promise<Figure> {
@@ -156,6 +174,13 @@ export const upgrade: Suite = {
       needs: ['history'],
     },
     {
+      id: 'upgrade-later',
+      says: 'Answers of 5xx and requests without an answer of this version while `migrate` of a later one adds a column to every table',
+      target: '0',
+      withoutGuard: 'without preparing statements anew',
+      needs: ['history'],
+    },
+    {
       id: 'upgrade-migrators',
       says: 'Rounds of two or five migrators at once, on an empty database or on the old schema, in which one applies, all end with 0 and the schema is right',
       target: '100 %',
@@ -177,6 +202,7 @@ export const upgrade: Suite = {
         return {
           'upgrade-tests': await proveTests(setting),
           ...(await proveLoad(setting)),
+          'upgrade-later': await proveLater(setting),
           'upgrade-migrators': await proveMigrators(setting),
         };
       }
@@ -186,6 +212,7 @@ export const upgrade: Suite = {
       return {
         'upgrade-tests': await proveTests(setting, COLUMN_THAT_HAS_TO_BE_SET),
         ...(await proveLoad(setting, waiting)),
+        'upgrade-later': await proveLater(setting, await copyBuild(`${directory}-anew`, [NOTHING_PREPARED_ANEW])),
         'upgrade-migrators': await proveMigrators(
           setting,
           await copyBuild(`${directory}-lock`, [WAITS_LONG, WITHOUT_LOCK, WITHOUT_LOCK_OF_EACH]),
