@@ -102,8 +102,8 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');
-    const applied = await asOnlyMigrator(pool, async () => {
-      const done = await changeBeforehand(pool, await readPending(pool));
+    const applied = await asOnlyMigrator(pool, async (client) => {
+      const done = await changeBeforehand(client, await readPending(pool));
       return applyAll(new Migrator({ db, provider: { getMigrations: () => loadMigrations(pool, done) } }));
     });
     await withMigrationLock(pool, (client) => client.query(`grant select on kysely_migration to ${APP_ROLE}`));

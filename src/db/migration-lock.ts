@@ -6,10 +6,10 @@ export const MIGRATOR_LOCK = 7_214_003;
 const LOOK_MS = 100;
 
 /**
- * Runs `work` when no other migrator of the database is at it: one of them applies all that is to be applied. Who waits
+ * Runs `work`, with the session that has the lock, when no other migrator of the database is at it: one of them applies all that is to be applied. Who waits
  * looks now and then: whoever waits in the server has a snapshot, and an index that is built concurrently waits for that.
  */
-export async function asOnlyMigrator<T>(pool: pg.Pool, work: () => Promise<T>): Promise<T> {
+export async function asOnlyMigrator<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   const isFree = async () =>
     (await client.query<{ free: boolean }>('select pg_try_advisory_lock($1) as free', [MIGRATOR_LOCK])).rows[0]?.free;
@@ -17,7 +17,7 @@ export async function asOnlyMigrator<T>(pool: pg.Pool, work: () => Promise<T>): 
   client.on('error', () => {});
   try {
     while (!(await isFree())) await setTimeout(LOOK_MS);
-    return await work();
+    return await work(client);
   } finally {
     // The lock ends with its session.
     client.release(true);
