@@ -22,7 +22,6 @@ const GROUPS: readonly Group[] = [
     scenarios: [lockedCustomer, deadlock, standstill],
     sessions: ({ guarded }) => ({
       ...APART,
-      default_transaction_isolation: 'repeatable read',
       ...(!guarded && { lock_timeout: '60s', statement_timeout: '60s' }),
     }),
     environment: prepareLag,

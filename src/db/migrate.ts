@@ -180,6 +180,9 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
     idle_in_transaction_session_timeout: '5s',
     plan_cache_mode: 'force_generic_plan',
     random_page_cost: '1.1',
+    // Whatever the server or the database sets: other dates are not read, and other snapshots show what was before a lock.
+    DateStyle: 'ISO',
+    default_transaction_isolation: 'read committed',
     ...((there?.version ?? 0) >= 170000 && { transaction_timeout: '5s' }),
     // What binds a transaction to its partner has to reach the workers.
     ...(citus && { 'citus.propagate_set_commands': 'local' }),

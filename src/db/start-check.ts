@@ -41,6 +41,9 @@ interface Settings {
   bypasses: boolean;
   owns: boolean;
   version: number;
+  encoding: string;
+  date_style: string;
+  isolation: string;
   fsync: string;
   synchronous_commit: string;
   lock_timeout: string;
@@ -73,6 +76,8 @@ async function readSettings(db: DatabaseHandle): Promise<Settings> {
     select current_user as role, r.rolsuper as superuser, r.rolbypassrls as bypasses,
       exists (select from pg_class c where c.relname = 'activity_log' and pg_has_role(current_user, c.relowner, 'member')) as owns,
       current_setting('server_version_num')::int as version, current_setting('fsync') as fsync,
+      current_setting('server_encoding') as encoding, current_setting('DateStyle') as date_style,
+      current_setting('default_transaction_isolation') as isolation,
       current_setting('synchronous_commit') as synchronous_commit, current_setting('lock_timeout') as lock_timeout,
       current_setting('statement_timeout') as statement_timeout,
       (select coalesce(current_setting('citus.propagate_set_commands', true), 'none') from pg_extension
@@ -102,14 +107,35 @@ function refuseUnlimited(settings: Settings): void {
   }
 }
 
+/** The driver reads no other dates than those of ISO 8601, and takes others for none. */
+function refuseForeignDates({ role, date_style: style }: Settings): void {
+  if (style.startsWith('ISO')) return;
+  throw new UnfitDatabase(
+    `The login ${role} is told dates as ${style.split(',')[0]}, which the service does not read; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${role} SET DateStyle = 'ISO'.`,
+  );
+}
+
+/** What is read behind a lock has to be what was committed when it was granted. */
+function refuseOldSnapshots({ role, isolation }: Settings): void {
+  if (isolation === 'read committed') return;
+  throw new UnfitDatabase(
+    `Transactions of the login ${role} are ${isolation}, which shows them what was there before they had the lock; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${role} SET default_transaction_isolation = 'read committed'.`,
+  );
+}
+
 /**
  * Refuses a database on which a promise would not hold: a login that row-level security does not bind, a server that
- * loses acknowledged commits, missing timeouts, a Citus that does not hand the partner on to its workers.
+ * loses acknowledged commits, missing timeouts, dates or snapshots that are read wrongly, a Citus that does not hand the partner on to its workers.
  * @throws UnfitDatabase
  */
 export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<CheckedDatabase> {
   const settings = await readSettings(db);
   if (settings.version < 150000) throw new UnfitDatabase('The server is older than PostgreSQL 15; run a newer one.');
+  if (settings.encoding !== 'UTF8') {
+    throw new UnfitDatabase(
+      `The database has the encoding ${settings.encoding}; make one with UTF8, for names of every language.`,
+    );
+  }
   const fault = await findSchemaFault(db);
   if (fault) throw new UnfitDatabase(`DATABASE_URL is not ready: ${fault}.`);
   refuseUnbound(settings, 'DATABASE_URL');
@@ -119,6 +145,8 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
     );
   }
   refuseUnlimited(settings);
+  refuseForeignDates(settings);
+  refuseOldSnapshots(settings);
   if (production && (settings.fsync !== 'on' || settings.synchronous_commit === 'off')) {
     throw new UnfitDatabase('The server can lose acknowledged commits; set fsync = on and synchronous_commit = on.');
   }
@@ -135,6 +163,7 @@ export async function checkReplica(db: DatabaseHandle): Promise<boolean> {
   const settings = await readSettings(db);
   refuseUnbound(settings, 'READ_REPLICA_URL');
   refuseUnlimited(settings);
+  refuseForeignDates(settings);
   if (settings.citus !== null) {
     throw new UnfitDatabase(
       'READ_REPLICA_URL cannot be used with Citus: how old the replicas of its workers are is not known. Leave it out.',

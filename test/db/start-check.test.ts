@@ -1,0 +1,62 @@
+import pg from 'pg';
+import t from 'tap';
+import { connect } from '../../src/db/connect.js';
+import { checkDatabase, checkReplica } from '../../src/db/start-check.js';
+import { citusUrl } from '../helpers/citus.js';
+import { createTestDatabase } from '../helpers/database.js';
+
+const database = await createTestDatabase(t);
+const superuser = new pg.Client(database.superuserUrl);
+await superuser.connect();
+t.teardown(() => superuser.end());
+
+/** What a start check says of the application's login, whose sessions have other settings than it has. */
+async function said(check: typeof checkDatabase | typeof checkReplica, settings: string, name?: string) {
+  const url = new URL(database.appUrl);
+  if (name !== undefined) url.pathname = `/${name}`;
+  if (settings !== '') url.searchParams.set('options', `-c ${settings}`);
+  const db = connect({ url: url.href, poolMax: 1, preparedStatements: true, onIdleError: () => {} });
+  return check(db, settings.startsWith('synchronous_commit'))
+    .then(
+      () => 'fit',
+      ({ message }: Error) => message,
+    )
+    .finally(() => db.close());
+}
+
+t.test('a setting on which a promise would not hold is refused with one sentence that says what to do', async (t) => {
+  const login = 'cp_app_test';
+  t.equal(await said(checkDatabase, 'TimeZone=Asia/Kolkata'), 'fit');
+  for (const [settings, sentence] of [
+    ['lock_timeout=0', /^The login cp_app_test has no lock_timeout; run `customer-permissions migrate`/],
+    ['statement_timeout=0', /^The login cp_app_test has no statement_timeout; run `customer-permissions migrate`/],
+    ['synchronous_commit=off', /^The server can lose acknowledged commits; set /],
+    [
+      'DateStyle=German',
+      new RegExp(`^The login ${login} is told dates as German, .+ ALTER ROLE ${login} SET DateStyle = 'ISO'`),
+    ],
+    [
+      'default_transaction_isolation=repeatable\\ read',
+      new RegExp(
+        `^Transactions of the login ${login} are repeatable read, .+ ALTER ROLE ${login} SET default_transaction_isolation = 'read committed'`,
+      ),
+    ],
+  ] as const) {
+    t.match(await said(checkDatabase, settings), sentence, settings);
+  }
+  t.match(await said(checkReplica, 'DateStyle=SQL'), /^The login cp_app_test is told dates as SQL, /);
+});
+
+t.test('what the database sets does not reach the login that `migrate` has provisioned', async (t) => {
+  const name = new URL(database.superuserUrl).pathname.slice(1);
+  const foreign = ["datestyle = 'German'", "default_transaction_isolation = 'serializable'", "lock_timeout = '0'"];
+  for (const setting of foreign) await superuser.query(`alter database ${name} set ${setting}`);
+  t.equal(await said(checkDatabase, ''), 'fit');
+});
+
+t.test('a database that cannot hold every name is refused', { skip: citusUrl !== undefined }, async (t) => {
+  const name = `${new URL(database.superuserUrl).pathname.slice(1)}_ascii`;
+  await superuser.query(`create database ${name} encoding 'SQL_ASCII' locale 'C' template template0`);
+  t.teardown(() => superuser.query(`drop database ${name}`));
+  t.match(await said(checkDatabase, '', name), /^The database has the encoding SQL_ASCII; make one with UTF8/);
+});
