@@ -1,3 +1,5 @@
+import { write } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { type DestinationStream, type Logger, pino } from 'pino';
 
@@ -44,39 +46,106 @@ const BLOCK_LENGTH = 64 * 1024;
 /** Of UTF-8, for a unit of a string's length. */
 const MOST_BYTES = 3;
 const LONGEST_WAIT_MS = 500;
+/** Bytes that wait to be written: some seconds of a service that has much to do. */
+const MOST_WAITING = 16 * 1024 * 1024;
+/** A pipe that is full and a disk that is full are tried again. */
+const RETRY_MS = 100;
+/** How long the end of the process waits for who reads its log. */
+const LAST_LINES_MS = 1000;
+const STANDARD_OUTPUT = 1;
+const LINE_FEED = 10;
+
+export interface Output extends DestinationStream {
+  /** Begins to write what waits. */
+  flush(): void;
+  /** Writes what waits, as far as the time allows. */
+  end(): Promise<void>;
+  /** Lines that could not be written, since the start. */
+  lost(): number;
+}
+
+function countLines(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) count++;
+  return count;
+}
 
 /**
  * Standard output, written in blocks at least twice a second: a system call per line was a twelfth of the processor time
  * of a read. Each line is copied into the block at once: text put together from thousands of pieces, as pino makes it,
  * costs twice as much to write later. What a killed process had not written is lost from the log, not from the activity
- * log.
+ * log. Where nothing can be written, because nobody reads or the disk is full, lines wait up to a limit; further ones are lost
+ * and counted.
  */
-export function bufferedOutput(): DestinationStream & { flushSync(): void } {
-  // Typed for text; in this mode it takes bytes.
-  const output = pino.destination({ dest: 1, sync: false, contentMode: 'buffer' } as object) as unknown as {
-    write(bytes: Buffer): void;
-    flushSync(): void;
-  };
+export function bufferedOutput(): Output {
   let block = Buffer.allocUnsafeSlow(BLOCK_LENGTH);
   let used = 0;
-  const send = () => {
+  let waiting: Buffer[] = [];
+  let length = 0;
+  let lost = 0;
+  let isWriting = false;
+
+  function add(bytes: Buffer): void {
+    if (length + bytes.length > MOST_WAITING) {
+      lost += countLines(bytes);
+      return;
+    }
+    waiting.push(bytes);
+    length += bytes.length;
+    writeNext();
+  }
+
+  function writeNext(): void {
+    const [first] = waiting;
+    if (!first || isWriting) return;
+    isWriting = true;
+    write(STANDARD_OUTPUT, first, (error, written) => {
+      if (error) {
+        if (error.code === 'EPIPE') discard();
+        setTimeout(onWritten, RETRY_MS).unref();
+        return;
+      }
+      length -= written;
+      if (written < first.length) waiting[0] = first.subarray(written);
+      else waiting.shift();
+      onWritten();
+    });
+  }
+
+  function onWritten(): void {
+    isWriting = false;
+    writeNext();
+  }
+
+  /** Nobody will ever read it. */
+  function discard(): void {
+    for (const bytes of waiting) lost += countLines(bytes);
+    waiting = [];
+    length = 0;
+  }
+
+  function flush(): void {
     if (used === 0) return;
-    output.write(block.subarray(0, used));
+    const full = block.subarray(0, used);
     block = Buffer.allocUnsafeSlow(BLOCK_LENGTH);
     used = 0;
-  };
-  setInterval(send, LONGEST_WAIT_MS).unref();
+    add(full);
+  }
+
+  setInterval(flush, LONGEST_WAIT_MS).unref();
   return {
-    write: (line) => {
+    write(line) {
       const most = line.length * MOST_BYTES;
-      if (most > BLOCK_LENGTH - used) send();
-      if (most > BLOCK_LENGTH) output.write(Buffer.from(line));
+      if (most > BLOCK_LENGTH - used) flush();
+      if (most > BLOCK_LENGTH) add(Buffer.from(line));
       else used += block.write(line, used);
     },
-    flushSync: () => {
-      send();
-      output.flushSync();
+    flush,
+    async end() {
+      flush();
+      for (const end = performance.now() + LAST_LINES_MS; length > 0 && performance.now() < end; ) await pause(10);
     },
+    lost: () => lost,
   };
 }
 

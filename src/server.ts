@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Fastify, { type FastifyBaseLogger } from 'fastify';
-import { Registry } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
 import { buildApp } from './app.js';
 import { loadCheckpointKey } from './checkpoint-key.js';
 import { startCheckpoints } from './checkpoints.js';
@@ -18,6 +18,7 @@ import { startDeliveries } from './deliveries.js';
 import { createEvents, type Events } from './events.js';
 import { loadDemo } from './import/demo.js';
 import { deriveKey } from './lib/seal.js';
+import type { Output } from './log.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
 import { type Identity, loadIdentity } from './nouns/identity/identity.js';
 import { openRedisCounts, RedisRefuses } from './plugins/counts/redis-counts.js';
@@ -196,6 +197,18 @@ async function openSharedCounts(config: Config, log: FastifyBaseLogger): Promise
   });
 }
 
+function countLostLines(registry: Registry, { lost }: Pick<Output, 'lost'>): void {
+  new Counter({
+    name: 'customer_permissions_log_lines_lost_total',
+    help: 'Lines of the log that could not be written to the standard output.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(lost());
+    },
+  });
+}
+
 async function listenForMetrics(config: Config, registry: Registry): Promise<{ url: string; close(): Promise<void> }> {
   // A scraper that keeps its connection must not keep the process.
   const app = Fastify({ forceCloseConnections: true });
@@ -205,7 +218,11 @@ async function listenForMetrics(config: Config, registry: Registry): Promise<{ u
 }
 
 /** Database, migrations, application, sockets. @throws ConfigError, UnfitDatabase with a sentence for the operator */
-export async function start(config: Config, log: FastifyBaseLogger): Promise<RunningServer> {
+export async function start(
+  config: Config,
+  log: FastifyBaseLogger,
+  output?: Pick<Output, 'lost'>,
+): Promise<RunningServer> {
   const closers: (() => Promise<void>)[] = [];
   /** What works with the rest: closed before it, all at once, so that none waits for the slowest of the others. */
   const working: (() => Promise<void>)[] = [];
@@ -223,6 +240,7 @@ export async function start(config: Config, log: FastifyBaseLogger): Promise<Run
     if (config.demo) await loadDemo(db, demoDir, rules, (line) => log.info(line));
     const identity = await openIdentity(config, addressOf(config), db);
     const registry = new Registry();
+    if (output) countLostLines(registry, output);
     const events = createEvents(registry, log);
     const now = () => new Date();
     let stopping = false;

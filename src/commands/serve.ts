@@ -30,7 +30,7 @@ export const serveCommand: Command = {
     setFlagsFromString(NO_PRETENURING);
     const output = bufferedOutput();
     const log = createLog(config.logLevel, output);
-    const starting = start(config, log);
+    const starting = start(config, log, output);
     let listening = false;
     const closed = new Promise<void>((resolve, reject) => {
       const delay = (config.drainSeconds + DRAIN_LIMIT_SECONDS) * 1000;
@@ -39,13 +39,13 @@ export const serveCommand: Command = {
       const grace = closeWithGrace({ delay, logger: false, skip }, async ({ err }) => {
         if (err) {
           log.fatal({ err, event: 'crashed' }, 'crashed');
-          output.flushSync();
+          output.flush();
         }
         // Nobody counts on what has not listened yet.
         const drain = listening;
         const server = await starting;
         await server.close({ drain }).then(resolve, reject);
-        output.flushSync();
+        await output.end();
       });
       let stopped = false;
       // From the first moment on: as process 1 of a container a signal that nobody listens to is lost.
@@ -55,7 +55,7 @@ export const serveCommand: Command = {
       });
       starting.catch(() => {
         grace.uninstall();
-        output.flushSync();
+        output.flush();
       });
     });
     const server = await starting;

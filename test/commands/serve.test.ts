@@ -120,6 +120,22 @@ t.test('further signals to stop change nothing', async (t) => {
   t.same(await exited, [0, null]);
 });
 
+t.test('a log that nobody reads keeps no request waiting, nor the process from ending with 0', async (t) => {
+  const database = await createTestDatabase(t);
+  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, DRAIN_SECONDS: '1' };
+  const { child, url, exited } = await startProcess(t, settings);
+  child.stdout?.removeAllListeners('data').pause();
+  // Their lines are more than a pipe holds.
+  const ask = async () => {
+    for (let n = 0; n < 100; n++) await statusOf(`${url}/nothing`);
+  };
+  await Promise.all(Array.from({ length: 16 }, ask));
+  child.kill('SIGTERM');
+  const signalled = Date.now();
+  t.same(await exited, [0, null]);
+  t.ok(Date.now() - signalled < 8000);
+});
+
 /** A way to the database that passes nothing on before `open` is called. */
 async function closedDoor(t: Test, databaseUrl: string) {
   const { hostname, port } = new URL(databaseUrl);
