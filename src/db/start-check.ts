@@ -4,6 +4,8 @@ import { listMigrations } from './migrate.js';
 /** The database is not one that the service may run on. The message is one sentence that says what to do. */
 export class UnfitDatabase extends Error {}
 
+const UNTRUSTED = "the server's certificate is not trusted; name in sslrootcert who has signed it, and its own host";
+
 const UNUSABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at its address',
   ENOTFOUND: 'its host is not known',
@@ -17,7 +19,20 @@ const UNUSABLE: Readonly<Record<string, string>> = {
   '57P03': 'the server is starting up or shutting down',
   '42501': 'the login lacks a right that it needs',
   '55P03': 'somebody holds a lock that it needs; try again',
+  ENOENT: 'a file that it names is missing',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  CERT_HAS_EXPIRED: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: UNTRUSTED,
 };
+
+/** Errors of the driver itself. */
+const WITHOUT_CODE: readonly (readonly [RegExp, string])[] = [
+  [/timeout/, 'the server does not answer'],
+  [/does not support SSL/, 'the server does not speak TLS'],
+];
 
 /**
  * Says in one sentence what keeps the database named by a setting from being used; other failures pass unchanged.
@@ -29,8 +44,7 @@ export async function usable<T>(setting: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const { code = '', message } = error as { code?: string; message: string };
-    // pg has no code for its own time limit.
-    const why = UNUSABLE[code] ?? (/timeout/.test(message) && !code ? 'the server does not answer' : undefined);
+    const why = UNUSABLE[code] ?? (code ? undefined : WITHOUT_CODE.find(([text]) => text.test(message))?.[1]);
     throw why === undefined ? error : new UnfitDatabase(`${setting} cannot be used: ${why} (${message}).`);
   }
 }
