@@ -145,6 +145,11 @@ t.test('a cluster is made once and kept', async (t) => {
   t.same(await query(third.superuserUrl, 'select answer from kept'), [{ answer: 42 }]);
   await third.stop();
 
+  await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '17\n');
+  await t.rejects(start(t, dataDir), {
+    message: /was made by PostgreSQL 17, and this is 18\.\d+: set another DATA_DIR/,
+  });
+
   await unlink(join(dataDir, 'postgres.json'));
   await t.rejects(start(t, dataDir), { message: /postgres\.json with the password .* is missing/ });
 });

@@ -82,6 +82,16 @@ export function findPostmaster(dataDirectory: string): (Postmaster & { ready: bo
   return { pid, identity, port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' };
 }
 
+const OTHER_VERSION = /initialized by PostgreSQL version (\S+), which is not compatible with this version (\S+?)\.$/m;
+
+function didNotStart({ dataDirectory }: Cluster, lastWords: string): Error {
+  const [, made, here] = OTHER_VERSION.exec(lastWords) ?? [];
+  if (made === undefined) return new Error(`PostgreSQL did not start: ${lastWords}`);
+  return new Error(
+    `${dataDirectory} was made by PostgreSQL ${made}, and this is ${here}: set another DATA_DIR to begin anew; to keep what is there, dump it with the version of customer-permissions that made it.`,
+  );
+}
+
 /**
  * Starts the server and returns when it takes connections. It is in a session of its own, so that Ctrl-C in a terminal
  * reaches it only by way of this service, after the requests under way are answered.
@@ -107,7 +117,7 @@ export async function launch(
     failure = error.code === 'ENOENT' && existsSync(program(cluster, 'postgres')) ? noLoader() : error;
   });
   child.once('exit', () => {
-    failure ??= new Error(`PostgreSQL did not start: ${readFileSync(logFile, 'utf8').trim()}`);
+    failure ??= didNotStart(cluster, readFileSync(logFile, 'utf8').trim());
   });
   await output.close();
   child.unref();
