@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { DatabaseHandle } from '../../db/connect.js';
 import { MerkleTree } from '../../lib/merkle.js';
 import {
@@ -16,6 +17,9 @@ import { listLogHeads } from './queries.js';
 
 // A page is hashed in one turn of the event loop: a few milliseconds.
 const CUSTOMERS_PER_PAGE = 1000;
+/** A directory on another machine may show late what has just been written there. */
+const ATTEMPTS = 5;
+const PAUSE_MS = 200;
 
 export interface CheckpointOptions {
   db: DatabaseHandle;
@@ -59,10 +63,11 @@ async function tellSetBack(options: CheckpointOptions, before: Checkpoint, after
  * Writes a partner's next checkpoint. Of two instances that write the same one at once, one begins again.
  * @param newerThan no checkpoint is written while there is one after this time; without it one is, whatever is there
  * @returns the time of the newest checkpoint, which may be another instance's
+ * @throws when another one was first again and again
  */
 export async function writeCheckpoint(options: CheckpointOptions, partnerId: string, newerThan?: Date): Promise<Date> {
   const { db, directory, key, now } = options;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     const newest = await readNewest(options, partnerId);
     if (newerThan && newest?.checkpoint && newest.checkpoint.time > newerThan) return newest.checkpoint.time;
     const time = now();
@@ -76,8 +81,11 @@ export async function writeCheckpoint(options: CheckpointOptions, partnerId: str
       root: tree.root(),
       previous: newest?.digest ?? NO_CHECKPOINT,
     };
-    if (!(await addCheckpoint(directory, partnerId, checkpoint.number, encodeCheckpoint(checkpoint, key)))) continue;
-    if (newest?.checkpoint) await tellSetBack(options, newest.checkpoint, checkpoint);
-    return time;
+    if (await addCheckpoint(directory, partnerId, checkpoint.number, encodeCheckpoint(checkpoint, key))) {
+      if (newest?.checkpoint) await tellSetBack(options, newest.checkpoint, checkpoint);
+      return time;
+    }
+    if (attempt === ATTEMPTS) throw new Error(`others have written number ${checkpoint.number} and those before it`);
+    await setTimeout(Math.random() * PAUSE_MS);
   }
 }
