@@ -132,7 +132,10 @@ export function bufferedOutput(): Output {
     add(full);
   }
 
-  setInterval(flush, LONGEST_WAIT_MS).unref();
+  // While others wait a block is filled: cut off, it would hold its whole length for a few lines.
+  setInterval(() => {
+    if (waiting.length === 0) flush();
+  }, LONGEST_WAIT_MS).unref();
   return {
     write(line) {
       const most = line.length * MOST_BYTES;

@@ -6,8 +6,9 @@ export const MIGRATOR_LOCK = 7_214_003;
 const LOOK_MS = 100;
 
 /**
- * Runs `work`, with the session that has the lock, when no other migrator of the database is at it: one of them applies all that is to be applied. Who waits
- * looks now and then: whoever waits in the server has a snapshot, and an index that is built concurrently waits for that.
+ * Runs `work`, with the session that has the lock, when no other migrator of the database is at it: one of them applies
+ * all that is to be applied. Who waits looks now and then: whoever waits in the server has a snapshot, and an index that is
+ * built concurrently waits for that.
  */
 export async function asOnlyMigrator<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();

@@ -4,7 +4,7 @@ import { listMigrations } from './migrate.js';
 /** The database is not one that the service may run on. The message is one sentence that says what to do. */
 export class UnfitDatabase extends Error {}
 
-const UNTRUSTED = "the server's certificate is not trusted; name in sslrootcert who has signed it, and its own host";
+const UNTRUSTED = "the server's certificate is not trusted; name its host, and in sslrootcert who has signed it";
 
 const UNUSABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at its address',
@@ -139,7 +139,8 @@ function refuseOldSnapshots({ role, isolation }: Settings): void {
 
 /**
  * Refuses a database on which a promise would not hold: a login that row-level security does not bind, a server that
- * loses acknowledged commits, missing timeouts, dates or snapshots that are read wrongly, a Citus that does not hand the partner on to its workers.
+ * loses acknowledged commits, missing timeouts, dates or snapshots that are read wrongly, names that cannot be written, a
+ * Citus that does not hand the partner on to its workers.
  * @throws UnfitDatabase
  */
 export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<CheckedDatabase> {
