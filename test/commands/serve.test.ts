@@ -123,13 +123,15 @@ t.test('further signals to stop change nothing', async (t) => {
 t.test('a log that nobody reads keeps no request waiting, nor the process from ending with 0', async (t) => {
   const database = await createTestDatabase(t);
   const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, DRAIN_SECONDS: '1' };
-  const { child, url, exited } = await startProcess(t, settings);
+  const { child, url, metricsUrl, exited } = await startProcess(t, settings);
   child.stdout?.removeAllListeners('data').pause();
   // Their lines are more than a pipe holds.
   const ask = async () => {
     for (let n = 0; n < 100; n++) await statusOf(`${url}/nothing`);
   };
   await Promise.all(Array.from({ length: 16 }, ask));
+  const metrics = await (await fetch(metricsUrl)).text();
+  t.match(metrics, /^customer_permissions_log_lines_lost_total 0$/m, 'less than the limit waits');
   child.kill('SIGTERM');
   const signalled = Date.now();
   t.same(await exited, [0, null]);
