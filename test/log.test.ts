@@ -39,14 +39,14 @@ t.test(
     const { child, told } = run(
       t,
       `await write(${LINES});
-    tell(String(process.memoryUsage.rss() / 1024 / 1024));
-    process.once('SIGUSR1', async () => {
+    process.once('SIGHUP', async () => {
       for (let n = 0; n < 5; n++) await output.end();
       await write(10);
       await output.end();
       tell(String(output.lost()));
       process.exit();
     });
+    tell(String(process.memoryUsage.rss() / 1024 / 1024));
     setInterval(() => {}, 1000);`,
       'pipe',
     );
@@ -54,7 +54,7 @@ t.test(
     const received: string[] = [];
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => received.push(line));
     const closed = once(child.stdout as NodeJS.ReadableStream, 'close');
-    child.kill('SIGUSR1');
+    child.kill('SIGHUP');
     const lost = Number(await told());
     await closed;
     t.ok(lost > 0);
