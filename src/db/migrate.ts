@@ -6,6 +6,7 @@ import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { changeBeforehand } from './change-beforehand.js';
 import { changeRolesOnWorkers, distributeTables, hasCitus } from './distribute.js';
+import { LOGIN_SETTINGS } from './login-settings.js';
 import { asOnlyMigrator, withMigrationLock } from './migration-lock.js';
 
 /** The group role that holds every grant; the application logs in as a member of it. */
@@ -171,18 +172,14 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
     [login, APP_ROLE],
   );
   if (!there?.member) await client.query(`grant ${APP_ROLE} to ${name}`);
-  // Timeouts live on the role: as startup parameters a transaction pooler refuses them (08P01). Generic plans: a custom
-  // plan is made anew at every execution of an array statement. Pages in any order, as of what is in memory or on an SSD:
-  // with PostgreSQL's 4 a look-up of one customer among a thousand read all of their permissions (0.40 ms, 0.17 with this).
+  // Generic plans: a custom plan is made anew at every execution of an array statement. Pages in any order, as of what is
+  // in memory or on an SSD: with PostgreSQL's 4 a look-up of one customer among a thousand read all of their permissions
+  // (0.40 ms, 0.17 with this).
   const settings: Record<string, string> = {
-    lock_timeout: '1s',
-    statement_timeout: '2s',
+    ...Object.fromEntries(LOGIN_SETTINGS.map(({ name, value }) => [name, value])),
     idle_in_transaction_session_timeout: '5s',
     plan_cache_mode: 'force_generic_plan',
     random_page_cost: '1.1',
-    // Whatever the server or the database sets: other dates are not read, and other snapshots show what was before a lock.
-    DateStyle: 'ISO',
-    default_transaction_isolation: 'read committed',
     ...((there?.version ?? 0) >= 170000 && { transaction_timeout: '5s' }),
     // What binds a transaction to its partner has to reach the workers.
     ...(citus && { 'citus.propagate_set_commands': 'local' }),

@@ -1,4 +1,5 @@
 import type { DatabaseHandle } from './connect.js';
+import { LOGIN_SETTINGS } from './login-settings.js';
 import { listMigrations } from './migrate.js';
 
 /** The database is not one that the service may run on. The message is one sentence that says what to do. */
@@ -56,12 +57,9 @@ interface Settings {
   owns: boolean;
   version: number;
   encoding: string;
-  date_style: string;
-  isolation: string;
   fsync: string;
   synchronous_commit: string;
-  lock_timeout: string;
-  statement_timeout: string;
+  of_login: Record<string, string>;
   citus: string | null;
   connections: number;
 }
@@ -90,10 +88,8 @@ async function readSettings(db: DatabaseHandle): Promise<Settings> {
     select current_user as role, r.rolsuper as superuser, r.rolbypassrls as bypasses,
       exists (select from pg_class c where c.relname = 'activity_log' and pg_has_role(current_user, c.relowner, 'member')) as owns,
       current_setting('server_version_num')::int as version, current_setting('fsync') as fsync,
-      current_setting('server_encoding') as encoding, current_setting('DateStyle') as date_style,
-      current_setting('default_transaction_isolation') as isolation,
-      current_setting('synchronous_commit') as synchronous_commit, current_setting('lock_timeout') as lock_timeout,
-      current_setting('statement_timeout') as statement_timeout,
+      current_setting('server_encoding') as encoding, current_setting('synchronous_commit') as synchronous_commit,
+      (select json_object_agg(name, current_setting(name)) from unnest(array[${LOGIN_SETTINGS.map(({ name }) => `'${name}'`).join(', ')}]) as name) as of_login,
       (select coalesce(current_setting('citus.propagate_set_commands', true), 'none') from pg_extension
         where extname = 'citus') as citus,
       least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -112,35 +108,20 @@ function refuseUnbound({ role, superuser, bypasses, owns }: Settings, setting: s
   );
 }
 
-function refuseUnlimited(settings: Settings): void {
-  for (const name of ['lock_timeout', 'statement_timeout'] as const) {
-    if (settings[name] !== '0') continue;
+function refuseUnset({ role, of_login: settings }: Settings): void {
+  for (const { name, value, fault } of LOGIN_SETTINGS) {
+    const found = fault(settings[name] ?? '');
+    if (found === undefined) continue;
     throw new UnfitDatabase(
-      `The login ${settings.role} has no ${name}; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${settings.role} SET ${name}.`,
+      `The login ${role} ${found}; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${role} SET ${name} = '${value}'.`,
     );
   }
 }
 
-/** The driver reads no other dates than those of ISO 8601, and takes others for none. */
-function refuseForeignDates({ role, date_style: style }: Settings): void {
-  if (style.startsWith('ISO')) return;
-  throw new UnfitDatabase(
-    `The login ${role} is told dates as ${style.split(',')[0]}, which the service does not read; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${role} SET DateStyle = 'ISO'.`,
-  );
-}
-
-/** What is read behind a lock has to be what was committed when it was granted. */
-function refuseOldSnapshots({ role, isolation }: Settings): void {
-  if (isolation === 'read committed') return;
-  throw new UnfitDatabase(
-    `Transactions of the login ${role} are ${isolation}, which shows them what was there before they had the lock; run \`customer-permissions migrate\`, which sets it, or ALTER ROLE ${role} SET default_transaction_isolation = 'read committed'.`,
-  );
-}
-
 /**
  * Refuses a database on which a promise would not hold: a login that row-level security does not bind, a server that
- * loses acknowledged commits, missing timeouts, dates or snapshots that are read wrongly, names that cannot be written, a
- * Citus that does not hand the partner on to its workers.
+ * loses acknowledged commits, a login without the settings it needs, names that cannot be written, a Citus that does not
+ * hand the partner on to its workers.
  * @throws UnfitDatabase
  */
 export async function checkDatabase(db: DatabaseHandle, production: boolean): Promise<CheckedDatabase> {
@@ -159,9 +140,7 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
       `On Citus the partner does not reach the workers; run \`customer-permissions migrate\`, which sets it for its login, or ALTER ROLE ${settings.role} SET citus.propagate_set_commands = 'local'.`,
     );
   }
-  refuseUnlimited(settings);
-  refuseForeignDates(settings);
-  refuseOldSnapshots(settings);
+  refuseUnset(settings);
   if (production && (settings.fsync !== 'on' || settings.synchronous_commit === 'off')) {
     throw new UnfitDatabase('The server can lose acknowledged commits; set fsync = on and synchronous_commit = on.');
   }
@@ -177,8 +156,7 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
 export async function checkReplica(db: DatabaseHandle): Promise<boolean> {
   const settings = await readSettings(db);
   refuseUnbound(settings, 'READ_REPLICA_URL');
-  refuseUnlimited(settings);
-  refuseForeignDates(settings);
+  refuseUnset(settings);
   if (settings.citus !== null) {
     throw new UnfitDatabase(
       'READ_REPLICA_URL cannot be used with Citus: how old the replicas of its workers are is not known. Leave it out.',

@@ -26,7 +26,9 @@ async function said(check: typeof checkDatabase | typeof checkReplica, settings:
 
 t.test('a setting on which a promise would not hold is refused with one sentence that says what to do', async (t) => {
   const login = 'cp_app_test';
-  t.equal(await said(checkDatabase, 'TimeZone=Asia/Kolkata'), 'fit');
+  for (const harmless of ['TimeZone=Asia/Kolkata', 'bytea_output=escape', 'client_min_messages=debug1']) {
+    t.equal(await said(checkDatabase, harmless), 'fit', harmless);
+  }
   for (const [settings, sentence] of [
     ['lock_timeout=0', /^The login cp_app_test has no lock_timeout; run `customer-permissions migrate`/],
     ['statement_timeout=0', /^The login cp_app_test has no statement_timeout; run `customer-permissions migrate`/],
@@ -38,9 +40,15 @@ t.test('a setting on which a promise would not hold is refused with one sentence
     [
       'default_transaction_isolation=repeatable\\ read',
       new RegExp(
-        `^Transactions of the login ${login} are repeatable read, .+ ALTER ROLE ${login} SET default_transaction_isolation = 'read committed'`,
+        `^The login ${login} begins transactions as repeatable read, .+ ALTER ROLE ${login} SET default_transaction_isolation = 'read committed'`,
       ),
     ],
+    [
+      'client_min_messages=error',
+      new RegExp(`^The login ${login} is not told that .+ SET client_min_messages = 'warning'`),
+    ],
+    ['row_security=off', new RegExp(`^The login ${login} is refused every row.+ SET row_security = 'on'`)],
+    ['array_nulls=off', new RegExp(`^The login ${login} has array_nulls off.+ SET array_nulls = 'on'`)],
   ] as const) {
     t.match(await said(checkDatabase, settings), sentence, settings);
   }
@@ -49,14 +57,24 @@ t.test('a setting on which a promise would not hold is refused with one sentence
 
 t.test('what the database sets does not reach the login that `migrate` has provisioned', async (t) => {
   const name = new URL(database.superuserUrl).pathname.slice(1);
-  const foreign = ["datestyle = 'German'", "default_transaction_isolation = 'serializable'", "lock_timeout = '0'"];
+  const foreign = [
+    "datestyle = 'German'",
+    "default_transaction_isolation = 'serializable'",
+    "lock_timeout = '0'",
+    "statement_timeout = '0'",
+    'client_min_messages = error',
+    'row_security = off',
+    'array_nulls = off',
+  ];
   for (const setting of foreign) await superuser.query(`alter database ${name} set ${setting}`);
   t.equal(await said(checkDatabase, ''), 'fit');
 });
 
 t.test('a database that cannot hold every name is refused', { skip: citusUrl !== undefined }, async (t) => {
   const name = `${new URL(database.superuserUrl).pathname.slice(1)}_ascii`;
-  await superuser.query(`create database ${name} encoding 'SQL_ASCII' locale 'C' template template0`);
+  await superuser.query(
+    `create database ${name} encoding 'SQL_ASCII' locale_provider libc locale 'C' template template0`,
+  );
   t.teardown(() => superuser.query(`drop database ${name}`));
   t.match(await said(checkDatabase, '', name), /^The database has the encoding SQL_ASCII; make one with UTF8/);
 });

@@ -110,7 +110,9 @@ async function provisionOwner(client: pg.Client, server: string): Promise<void> 
 /** A template is out of date when a migration, what is set on the login or what the passwords are made from has changed. */
 async function fingerprint(server: string): Promise<string> {
   const hash = createHash('sha256').update(passwordOf(server, APP));
-  hash.update(await readFile(new URL('../../src/db/migrate.js', import.meta.url)));
+  for (const name of ['migrate', 'login-settings']) {
+    hash.update(await readFile(new URL(`../../src/db/${name}.js`, import.meta.url)));
+  }
   for (const name of await listMigrations()) {
     hash.update(name).update(await readFile(new URL(`../../../migrations/${name}.sql`, import.meta.url)));
   }
