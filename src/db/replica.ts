@@ -54,9 +54,10 @@ interface Sampled {
 }
 
 // `write`, not `insert`: on an idle server the latter can stand behind the header of a page that nothing is in yet.
-const WHERE_PRIMARY_IS = `select system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) as history,
+const WHERE_PRIMARY_IS = `select
+  system_identifier || '/' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int as history,
   (pg_current_wal_lsn() - '0/0')::text as place from pg_control_system()`;
-const WHERE_STANDBY_IS = `select system_identifier || '/' || lpad(upper(to_hex(timeline_id)), 8, '0') as history,
+const WHERE_STANDBY_IS = `select system_identifier || '/' || timeline_id as history,
   case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::text end as place
   from pg_control_system(), pg_control_checkpoint()`;
 const selectReplayed = compileOnce((db) =>

@@ -57,6 +57,7 @@ interface Settings {
   owns: boolean;
   version: number;
   encoding: string;
+  icu: boolean;
   fsync: string;
   synchronous_commit: string;
   of_login: Record<string, string>;
@@ -88,7 +89,8 @@ async function readSettings(db: DatabaseHandle): Promise<Settings> {
     select current_user as role, r.rolsuper as superuser, r.rolbypassrls as bypasses,
       exists (select from pg_class c where c.relname = 'activity_log' and pg_has_role(current_user, c.relowner, 'member')) as owns,
       current_setting('server_version_num')::int as version, current_setting('fsync') as fsync,
-      current_setting('server_encoding') as encoding, current_setting('synchronous_commit') as synchronous_commit,
+      current_setting('server_encoding') as encoding,
+      exists (select from pg_collation where collname = 'und-x-icu') as icu, current_setting('synchronous_commit') as synchronous_commit,
       (select json_object_agg(name, current_setting(name)) from unnest(array[${LOGIN_SETTINGS.map(({ name }) => `'${name}'`).join(', ')}]) as name) as of_login,
       (select coalesce(current_setting('citus.propagate_set_commands', true), 'none') from pg_extension
         where extname = 'citus') as citus,
@@ -130,6 +132,11 @@ export async function checkDatabase(db: DatabaseHandle, production: boolean): Pr
   if (settings.encoding !== 'UTF8') {
     throw new UnfitDatabase(
       `The database has the encoding ${settings.encoding}; make one with UTF8, for names of every language.`,
+    );
+  }
+  if (!settings.icu) {
+    throw new UnfitDatabase(
+      'The server was built without ICU, by which letters are compared; run one that has it, as its packages and images do.',
     );
   }
   const fault = await findSchemaFault(db);

@@ -102,8 +102,3 @@ export function parseFilter(text: string, fields: FilterFields): FieldFilter {
     fields,
   );
 }
-
-/** Text for a LIKE pattern in which `%`, `_` and `\` stand for themselves (the default escape character). */
-export function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, '\\$&');
-}

@@ -70,6 +70,12 @@ t.test('what the database sets does not reach the login that `migrate` has provi
   t.equal(await said(checkDatabase, ''), 'fit');
 });
 
+t.test('a server that cannot compare letters of every language is refused', async (t) => {
+  await superuser.query('alter collation "und-x-icu" rename to elsewhere');
+  t.teardown(() => superuser.query('alter collation elsewhere rename to "und-x-icu"'));
+  t.match(await said(checkDatabase, ''), /^The server was built without ICU.+; run one that has it/);
+});
+
 t.test('a database that cannot hold every name is refused', { skip: citusUrl !== undefined }, async (t) => {
   const name = `${new URL(database.superuserUrl).pathname.slice(1)}_ascii`;
   await superuser.query(

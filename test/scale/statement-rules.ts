@@ -66,12 +66,32 @@ const TEXT_RULES: readonly { id: string; says: string; broken: (text: string) =>
       ),
   },
   {
+    id: 'S10-case',
+    says: 'letters are folded by ICU: by the collation of a Turkish database I does not become i',
+    broken: (text) =>
+      /\bilike\b/.test(text) ||
+      argumentsOf(text, /\b(?:lower|upper|initcap)\(/g).some((argument) => !/ collate und-x-icu$/.test(argument)),
+  },
+  {
     id: 'S26-offset',
     says: 'pages by key, not by OFFSET; OFFSET 0 only keeps the planner from flattening',
     // $skip is how Azure pages its catalogue; the price list of one partner in one currency does not grow with customers.
     broken: (text) => /\boffset (?!0\b)/.test(text) && !/ from retail_prices\b/.test(text),
   },
 ];
+
+/** What stands between the brackets of each call. @param call ends with the opening one */
+function argumentsOf(text: string, call: RegExp): string[] {
+  return [...text.matchAll(call)].map(({ 0: head, index }) => {
+    const begin = index + head.length;
+    let end = begin;
+    for (let depth = 1; end < text.length; end++) {
+      if (text[end] === '(') depth++;
+      else if (text[end] === ')' && --depth === 0) break;
+    }
+    return text.slice(begin, end);
+  });
+}
 
 const isInsertSelect = (text: string) => /^insert into \S+( as \w+)?( \([^)]*\))? \(?(select|with)\b/.test(text);
 

@@ -90,6 +90,13 @@ const BROKEN: Readonly<Record<string, readonly string[]>> = {
     'declare rows cursor with hold for select 1',
     'prepare one as select 1',
   ],
+  'S10-case': [
+    'select customer_id from customers where partner_id = $1 and lower(domain) = $2',
+    'select customer_id from customers where partner_id = $1 and domain = lower($2::text)',
+    'select customer_id from customers where partner_id = $1 and lower(domain collate "C") = $2',
+    'select customer_id from customers where partner_id = $1 and lower((domain) collate "und-x-icu") = upper(coalesce($2, $3))',
+    'select customer_id from customers where partner_id = $1 and domain ilike $2',
+  ],
   'S26-offset': ['select company_name from customers where partner_id = $1 order by customer_id limit $2 offset $3'],
 };
 
@@ -119,6 +126,7 @@ t.test('a statement that keeps the rules is let through', async (t) => {
     'insert into groups values ($1, $2, gen_random_uuid(), $3)',
     'insert into groups select partner_id, customer_id, user_id, display_name from users where partner_id = $1',
     'insert into groups as t select partner_id, customer_id, user_id, display_name from users where partner_id = $1 returning t.group_id',
+    'select customer_id from customers where partner_id = $1 and lower((domain) collate "und-x-icu") = lower($2 collate "und-x-icu")',
     'select clock_timestamp() as now',
     "begin read only; set local app.partner_id = '12345678-1234-4234-8234-123456789012'",
     "set local lock_timeout = '10s'",

@@ -2,8 +2,8 @@ import { type Insertable, type Selectable, sql } from 'kysely';
 import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { LockedCustomer } from '../../db/customer-lock.js';
+import { folded } from '../../db/folded.js';
 import type { ActivityLogTable } from '../../db/tables.js';
-import { escapeLike } from '../../http/filter.js';
 
 /** Of an entry, all. */
 export const ENTRY_COLUMNS = [
@@ -141,9 +141,12 @@ export function entriesQuery(
   let query = spanQuery(db, partnerId, selection, span).select(columns).limit(span.limit);
   if (action !== undefined) query = query.where('action', '=', action);
   if (actor !== undefined) {
-    query = query.where(sql<boolean>`lower(${actor}) in (lower(user_principal_name), lower(application_id), actor_id)`);
+    const name = folded(sql`user_principal_name`);
+    query = query.where(sql<boolean>`${actor.toLowerCase()} in (${name}, ${folded(sql`application_id`)}, actor_id)`);
   }
-  if (customerName !== undefined) query = query.where('customer_name', 'ilike', `%${escapeLike(customerName)}%`);
+  if (customerName !== undefined) {
+    query = query.where(sql<boolean>`strpos(${folded(sql`customer_name`)}, ${customerName.toLowerCase()}) > 0`);
+  }
   if (resourceType !== undefined) {
     const wanted = resourceType.replaceAll('_', '').toLowerCase();
     query = query.where((eb) => eb(eb.fn('replace', ['resource_type', sql.lit('_'), sql.lit('')]), '=', wanted));

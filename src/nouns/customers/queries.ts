@@ -2,6 +2,7 @@ import { type Insertable, type SqlBool, sql } from 'kysely';
 import { compileEach, compileOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { LockedCustomer } from '../../db/customer-lock.js';
+import { folded } from '../../db/folded.js';
 import type { CustomersTable } from '../../db/tables.js';
 import type { CustomerRow, PartialCustomerRow } from './view.js';
 
@@ -83,7 +84,7 @@ const selectListed = compileEach(
       .where('partner_id', '=', $.partnerId)
       .where('deleted_on', 'is', null);
     if (shape.startsWith === 'associated_partner_id') {
-      query = query.where(sql<SqlBool>`starts_with(lower(associated_partner_id), ${$.prefix})`);
+      query = query.where(sql<SqlBool>`starts_with(${folded(sql`associated_partner_id`)}, ${$.prefix})`);
     } else if (shape.startsWith) {
       // Bounds, not LIKE: of a pattern that is a parameter the planner cannot make a range of the index. The place of the
       // last row is the lower one of a further page: given both, the scan may start at the other.

@@ -1,5 +1,6 @@
 import { type SqlBool, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
+import { folded } from '../../db/folded.js';
 import type { UserRow } from './user-view.js';
 
 /** The user, also when it is deleted. */
@@ -36,7 +37,7 @@ export interface UserPage {
 /** Keys are compared byte by byte ("C"), as the token of the page after them compares them. */
 const SORT_KEYS = {
   id: sql<string>`user_id::text collate "C"`,
-  displayName: sql<string>`lower(display_name) collate "C"`,
+  displayName: folded(sql`display_name`),
 } as const;
 
 export async function listUsers(

@@ -1,6 +1,7 @@
-import type { ExpressionBuilder } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import type { Term } from '../../db/column-types.js';
 import type { Reading } from '../../db/connect.js';
+import { folded } from '../../db/folded.js';
 import type { Database } from '../../db/tables.js';
 import type { CatalogCondition } from './catalog-filter.js';
 
@@ -36,7 +37,7 @@ function conditionOf(eb: Builder, { name, resourceType, locations }: CatalogCond
   return eb.and([
     ...(name === undefined ? [] : [eb('sku_key', '=', name)]),
     ...(locations === undefined ? [] : [eb('location', '=', locations)]),
-    ...(resourceType === undefined ? [] : [eb(eb.fn<string>('lower', ['reserved_resource_type']), '=', resourceType)]),
+    ...(resourceType === undefined ? [] : [eb(folded(sql`reserved_resource_type`), '=', resourceType)]),
   ]);
 }
 

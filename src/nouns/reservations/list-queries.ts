@@ -1,5 +1,6 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { Reading } from '../../db/connect.js';
+import { folded } from '../../db/folded.js';
 import { type Comparison, LIST_PROPERTIES, type ListFilter, type ListOrder, type ListProperty } from './list-filter.js';
 import { anyOf, type FoundOrder, type ReservationRow, selectOrders } from './queries.js';
 
@@ -64,7 +65,7 @@ function compare(expressions: Expressions, filter: Extract<ListFilter, { propert
   const operator = OPERATORS[comparison];
   switch (LIST_PROPERTIES[property]) {
     case 'text':
-      return sql<SqlBool>`lower(${left}) collate "C" ${operator} lower(${value}::text)`;
+      return sql<SqlBool>`${folded(left)} ${operator} ${value.toLowerCase()}`;
     case 'boolean':
       return sql<SqlBool>`${left} ${operator} ${value}::boolean`;
     case 'number':
@@ -91,7 +92,7 @@ function sortText(expressions: Expressions, { property }: ListOrder): RawBuilder
   const of = expressions[property];
   switch (LIST_PROPERTIES[property]) {
     case 'text':
-      return sql`lower(${of}) collate "C"`;
+      return folded(of);
     case 'boolean':
       return sql`(${of})::text collate "C"`;
     case 'number':

@@ -1,6 +1,7 @@
 import { type SqlBool, sql } from 'kysely';
 import { compileEach, compileOnce } from '../../../db/compile-once.js';
 import type { Reading } from '../../../db/connect.js';
+import { folded } from '../../../db/folded.js';
 import type { ArmSubscriptionState } from '../../../db/tables.js';
 import { anyOf } from '../queries.js';
 import type { Denial, HeldRole } from '../rights.js';
@@ -212,7 +213,7 @@ export async function listVisibleSubscriptions(
             eb.or([
               sql<SqlBool>`r.azure_subscription_id = a.azure_subscription_id`,
               eb('r.scope_level', '=', 'root'),
-              sql<SqlBool>`r.scope_key = any(select '/providers/microsoft.management/managementgroups/' || lower(g.name) from unnest(a.management_groups) as g(name))`,
+              sql<SqlBool>`r.scope_key = any(select '/providers/microsoft.management/managementgroups/' || ${folded(sql`g.name`)} from unnest(a.management_groups) as g(name))`,
             ]),
           ),
       ),
