@@ -19,7 +19,7 @@ export async function generateLog(
   await sql(
     `insert into activity_log
      select $1::uuid, ($2::uuid[])[n % $3 + 1], 1000000 + n, gen_random_uuid(),
-       date_trunc('milliseconds', now() - ($4 - n)::float8 / $4 * $5 * interval '1 day'),
+       date_trunc('milliseconds', now() - ($4 - n)::float8 / $4 * $5 * interval '24 hours'),
        case when n % 100 = 0 then 'Create Customer Purchase Permissions' else 'Update Subscription' end,
        case when n % 100 = 0 then 'create_self_serve_policy' else 'update_subscription' end, 'succeeded',
        case when n % 100 = 0 then 'self_serve_policy' else 'subscription' end, 'r' || n,
