@@ -41,6 +41,13 @@ export const LOGIN_SETTINGS: readonly LoginSetting[] = [
     fault: (value) => (QUIET.includes(value) ? 'is not told that a commit has not reached the standby' : undefined),
   },
   {
+    // The migrations make the tables there. PostgreSQL's own value will do: "$user" is a schema of the login's name.
+    name: 'search_path',
+    value: 'public',
+    fault: (value) =>
+      /^("\$user", *)?public\b/.test(value) ? undefined : `looks for tables in ${value}, before it does in public`,
+  },
+  {
     name: 'row_security',
     value: 'on',
     fault: unless('on', 'is refused every row, as row_security is off and row-level security binds it'),

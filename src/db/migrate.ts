@@ -21,6 +21,8 @@ export interface MigrateOptions {
 
 /** Requests queue behind a migration that waits for a lock, and give up after a second; it may have to wait for two. */
 const LOCK_TIMEOUT = '300ms';
+/** The tables are those of one schema, and an index takes as long as it takes, whatever the database or the login sets. */
+const SESSION = 'set search_path = public; set statement_timeout = 0';
 const PAUSE_MS = 300;
 const PATIENCE_MS = 60_000;
 const LOGIN_ATTEMPTS = 20;
@@ -99,7 +101,8 @@ async function applyAll(migrator: Migrator): Promise<string[]> {
  * @returns the names of the migrations applied by this call
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
-  const pool = new pg.Pool({ connectionString: options.ownerUrl, max: 3 });
+  const onConnect = (client: pg.ClientBase) => client.query(SESSION);
+  const pool = new pg.Pool({ connectionString: options.ownerUrl, max: 3, onConnect });
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     await ensureRole(pool, APP_ROLE, 'nologin');

@@ -16,6 +16,7 @@ const UNUSABLE: Readonly<Record<string, string>> = {
   '28P01': 'the password is wrong or the login does not exist',
   '28000': 'the server refuses the login',
   '3D000': 'there is no such database',
+  '3F000': 'it has no schema public; make one that belongs to the owner of the database',
   '53300': 'the server has no connection left',
   '57P03': 'the server is starting up or shutting down',
   '42501': 'the login lacks a right that it needs',

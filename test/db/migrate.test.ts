@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
+import { connect } from '../../src/db/connect.js';
 import { APP_ROLE, listMigrations, migrate } from '../../src/db/migrate.js';
 import { MIGRATOR_LOCK } from '../../src/db/migration-lock.js';
+import { checkDatabase, usable } from '../../src/db/start-check.js';
 import { createTestDatabase, type TestDatabase } from '../helpers/database.js';
 import { CONTOSO } from '../helpers/service.js';
 
@@ -131,6 +133,28 @@ t.test('S25: each migration has a transaction of its own, and one that fails lea
   t.same(await runIt(database), { applied: later.filter((name) => !before.includes(name)) });
   const transactions = (await applied()).map(({ transaction }) => transaction);
   t.same([...new Set(transactions)], transactions);
+});
+
+t.test('the tables are those of the schema public, whatever the database and the login look at first', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  const { pathname, username: owner } = new URL(database.ownerUrl);
+  await superuser.query(
+    `drop schema public cascade; create schema elsewhere authorization ${owner};
+     alter database ${pathname.slice(1)} set search_path = elsewhere, public;
+     alter database ${pathname.slice(1)} set statement_timeout = 1`,
+  );
+  await t.rejects(usable('MIGRATION_DATABASE_URL', runIt(database)), /^MIGRATION_DATABASE_URL .+ no schema public/);
+  await superuser.query(`create schema public authorization ${owner}`);
+  t.same(await runIt(database), { applied: await listMigrations() });
+  const { rows } = await superuser.query(
+    "select distinct relnamespace::regnamespace::text as name from pg_class where relname ~ '^(customers|kysely_.*)$'",
+  );
+  t.same(rows, [{ name: 'public' }]);
+  const db = connect({ url: database.appUrl, poolMax: 1, preparedStatements: true, onIdleError: () => {} });
+  t.teardown(() => db.close());
+  await t.resolves(checkDatabase(db, false));
+  await superuser.query(`alter database ${pathname.slice(1)} reset all`);
 });
 
 t.test('a version that is older than the schema leaves it as it is', async (t) => {

@@ -26,7 +26,12 @@ async function said(check: typeof checkDatabase | typeof checkReplica, settings:
 
 t.test('a setting on which a promise would not hold is refused with one sentence that says what to do', async (t) => {
   const login = 'cp_app_test';
-  for (const harmless of ['TimeZone=Asia/Kolkata', 'bytea_output=escape', 'client_min_messages=debug1']) {
+  for (const harmless of [
+    'TimeZone=Asia/Kolkata',
+    'bytea_output=escape',
+    'client_min_messages=debug1',
+    'search_path="$user",public',
+  ]) {
     t.equal(await said(checkDatabase, harmless), 'fit', harmless);
   }
   for (const [settings, sentence] of [
@@ -49,6 +54,10 @@ t.test('a setting on which a promise would not hold is refused with one sentence
     ],
     ['row_security=off', new RegExp(`^The login ${login} is refused every row.+ SET row_security = 'on'`)],
     ['array_nulls=off', new RegExp(`^The login ${login} has array_nulls off.+ SET array_nulls = 'on'`)],
+    [
+      'search_path=billing,public',
+      new RegExp(`^The login ${login} looks for tables in billing,public.+ SET search_path = 'public'`),
+    ],
   ] as const) {
     t.match(await said(checkDatabase, settings), sentence, settings);
   }
@@ -65,9 +74,11 @@ t.test('what the database sets does not reach the login that `migrate` has provi
     'client_min_messages = error',
     'row_security = off',
     'array_nulls = off',
+    'search_path = billing',
   ];
   for (const setting of foreign) await superuser.query(`alter database ${name} set ${setting}`);
   t.equal(await said(checkDatabase, ''), 'fit');
+  await superuser.query(`alter database ${name} reset all`);
 });
 
 t.test('a server that cannot compare letters of every language is refused', async (t) => {
