@@ -1,3 +1,4 @@
+import { isUntrusted } from '../lib/untrusted.js';
 import type { DatabaseHandle } from './connect.js';
 import { LOGIN_SETTINGS } from './login-settings.js';
 import { listMigrations } from './migrate.js';
@@ -22,12 +23,6 @@ const UNUSABLE: Readonly<Record<string, string>> = {
   '42501': 'the login lacks a right that it needs',
   '55P03': 'somebody holds a lock that it needs; try again',
   ENOENT: 'a file that it names is missing',
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  CERT_HAS_EXPIRED: UNTRUSTED,
-  ERR_TLS_CERT_ALTNAME_INVALID: UNTRUSTED,
 };
 
 /** Errors of the driver itself. */
@@ -46,7 +41,9 @@ export async function usable<T>(setting: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const { code = '', message } = error as { code?: string; message: string };
-    const why = UNUSABLE[code] ?? (code ? undefined : WITHOUT_CODE.find(([text]) => text.test(message))?.[1]);
+    const why = isUntrusted(error)
+      ? UNTRUSTED
+      : (UNUSABLE[code] ?? (code ? undefined : WITHOUT_CODE.find(([text]) => text.test(message))?.[1]));
     throw why === undefined ? error : new UnfitDatabase(`${setting} cannot be used: ${why} (${message}).`);
   }
 }

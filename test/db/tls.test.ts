@@ -1,42 +1,18 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { sql } from 'kysely';
-import forge from 'node-forge';
 import pg from 'pg';
 import t from 'tap';
 import { lookAt } from '../../src/db/breaker.js';
 import { connect } from '../../src/db/connect.js';
 import { migrate } from '../../src/db/migrate.js';
 import { checkDatabase, usable } from '../../src/db/start-check.js';
+import { makeCertificate } from '../helpers/certificate.js';
 import { citusUrl } from '../helpers/citus.js';
 import { clusterUrl } from '../helpers/cluster.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { CONTOSO } from '../helpers/service.js';
-
-/** PEM of a key, and of a certificate that it has signed itself, for an address. */
-function makeCertificate(address: string) {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  });
-  const certificate = forge.pki.createCertificate();
-  certificate.publicKey = forge.pki.publicKeyFromPem(publicKey);
-  certificate.serialNumber = '01';
-  certificate.validity.notBefore = new Date(Date.now() - 60_000);
-  certificate.validity.notAfter = new Date(Date.now() + 3_600_000);
-  const name = [{ name: 'commonName', value: 'database' }];
-  certificate.setSubject(name);
-  certificate.setIssuer(name);
-  certificate.setExtensions([
-    { name: 'basicConstraints', cA: true, critical: true },
-    { name: 'subjectAltName', altNames: [{ type: 7, ip: address }] },
-  ]);
-  certificate.sign(forge.pki.privateKeyFromPem(privateKey), forge.md.sha256.create());
-  return { privateKey, certificate: forge.pki.certificateToPem(certificate) };
-}
 
 /** Where the certificate is made out to. */
 const HOST = '127.0.0.1';

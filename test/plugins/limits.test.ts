@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import Fastify, { type LightMyRequestResponse } from 'fastify';
 import fp from 'fastify-plugin';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
+import { freePort } from '../../harness/processes.js';
 import { findProgram } from '../../harness/programs.js';
 import { openProxy } from '../../harness/proxy.js';
 import { type RunningRedis, startRedis } from '../../harness/redis.js';
@@ -14,8 +17,10 @@ import type { Caller } from '../../src/plugins/authentication.js';
 import { openRedisCounts, RedisRefuses } from '../../src/plugins/counts/redis-counts.js';
 import { errors } from '../../src/plugins/errors.js';
 import { limits } from '../../src/plugins/limits.js';
+import { makeCertificate } from '../helpers/certificate.js';
 import { CONTOSO, FABRIKAM } from '../helpers/service.js';
 
+const REDIS_COUNTS = new URL('../../src/plugins/counts/redis-counts.js', import.meta.url).href;
 const KEY = Buffer.alloc(32, 7);
 const skip = findProgram('redis-server') === undefined && 'redis-server is not installed';
 
@@ -170,6 +175,38 @@ t.test('a store that does not answer any more holds up one request a second, bri
   proxy.resume();
   await untilLogged(instance, 'rate_limit_store_found');
 });
+
+/** What a process that trusts one more certificate says of what it has counted. */
+async function countElsewhere(address: string, trusted: string): Promise<string> {
+  const program = `
+    import { openRedisCounts } from ${JSON.stringify(REDIS_COUNTS)};
+    const counts = await openRedisCounts(process.argv[1], { warn: console.error, info: console.error });
+    console.log(JSON.stringify(await counts.add('anybody', 1000)));
+    await counts.close();`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program, address], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: trusted },
+  });
+  return stdout;
+}
+
+t.test(
+  'a store that is reached by TLS counts, and is refused where its certificate is not trusted',
+  { skip },
+  async (t) => {
+    const { privateKey, certificate } = makeCertificate('127.0.0.1');
+    const directory = t.testdir({ 'key.pem': privateKey, 'certificate.pem': certificate });
+    const [key, trusted] = ['key.pem', 'certificate.pem'].map((name) => join(directory, name)) as [string, string];
+    const port = await freePort();
+    const tls = ['--tls-port', String(port), '--tls-key-file', key, '--tls-cert-file', trusted];
+    await redisFor(t, [...tls, '--tls-ca-cert-file', trusted, '--tls-auth-clients', 'no']);
+    const address = `rediss://127.0.0.1:${port}`;
+    t.match(JSON.parse(await countElsewhere(address, trusted)), { current: 1, ttl: 1000 });
+    await t.rejects(openRedisCounts(address, createLog('silent')), {
+      constructor: RedisRefuses,
+      message: /^its certificate is not trusted/,
+    });
+  },
+);
 
 t.test('an instance starts without its store, and not with one that refuses it', { skip }, async (t) => {
   const redis = await redisFor(t, ['--requirepass', 'store-secret']);

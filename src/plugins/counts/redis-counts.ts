@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Redis, RedisOptions, Result } from 'ioredis';
+import { isUntrusted } from '../../lib/untrusted.js';
 import type { SharedCounts } from './shared-store.js';
 
 declare module 'ioredis' {
@@ -51,7 +52,10 @@ function placeOf(address: string): Place {
   };
 }
 
-const refusalOf = (error: unknown) => REFUSALS[(error as Error).message.split(' ', 1)[0] ?? ''];
+const UNTRUSTED = 'its certificate is not trusted; name its host, and in NODE_EXTRA_CA_CERTS who has signed it';
+
+const refusalOf = (error: unknown) =>
+  isUntrusted(error) ? UNTRUSTED : REFUSALS[(error as Error).message.split(' ', 1)[0] ?? ''];
 
 /**
  * Counts in a Redis. It may be away, at the start too: the log says so once, and once when it is back.
