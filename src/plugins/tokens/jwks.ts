@@ -61,24 +61,47 @@ export function createLocalKeys({ jwks }: LocalKeySet): KeySet {
 }
 
 /** The body as JSON text; neither a redirect nor a body above the limit is followed to its end. */
-async function fetchDocument(uri: string, timeout: number): Promise<string> {
+async function fetchDocument(uri: string, late: AbortSignal): Promise<string> {
   const response = await fetch(uri, {
     redirect: 'error',
-    signal: AbortSignal.timeout(timeout),
+    signal: late,
     headers: { accept: 'application/json, application/jwk-set+json' },
   });
   if (response.status !== 200 || !response.body) {
     await response.body?.cancel();
     throw new Error(`The key server answered ${response.status}.`);
   }
+  const body = response.body.getReader();
+  // By itself the signal ends no body any more once garbage was collected: undici holds on to it weakly.
+  late.addEventListener('abort', () => void body.cancel().catch(() => {}));
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > MAX_DOCUMENT_BYTES) throw new Error(`The key document is larger than ${MAX_DOCUMENT_BYTES} bytes.`);
-    chunks.push(chunk);
+  for (let part = await body.read(); !part.done; part = await body.read()) {
+    size += part.value.byteLength;
+    if (size > MAX_DOCUMENT_BYTES) {
+      await body.cancel();
+      throw new Error(`The key document is larger than ${MAX_DOCUMENT_BYTES} bytes.`);
+    }
+    chunks.push(part.value);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** What `work` gives, or an error after so long, whatever becomes of `work`. */
+async function within<T>(milliseconds: number, work: (late: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`The key server did not answer within ${milliseconds} ms.`));
+      late.abort();
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([work(late.signal), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
@@ -101,7 +124,7 @@ export function createRemoteKeys(
 
   async function load(): Promise<void> {
     try {
-      const text = await fetchDocument(uri, times.timeout);
+      const text = await within(times.timeout, (late) => fetchDocument(uri, late));
       const jwks = JSON.parse(text) as JSONWebKeySet;
       const next = createLocalJWKSet(jwks);
       if (jwks.keys.length === 0) throw new Error('The key document has no keys.');
