@@ -82,6 +82,22 @@ function explain(client: pg.ClientBase, error: unknown): unknown {
 
 type Issue = (query: CompiledQuery) => Promise<QueryResult<unknown>>;
 
+/** What the driver makes of a text and its parameters, and whom it tells. */
+type Asked = pg.Query & { name: string | undefined; callback: (error: Error | null, result: pg.QueryResult) => void };
+
+/**
+ * The driver's `query`, without the copy that it makes of its parameter, property by property with their attributes: a
+ * twentieth of the time of a lone switch.
+ */
+function ask(client: pg.ClientBase, { name, text }: Partial<Prepared>, values: unknown[]): Promise<pg.QueryResult> {
+  return new Promise((resolve, reject) => {
+    const query = new pg.Query(text, values) as Asked;
+    query.name = name;
+    query.callback = (error, result) => (error ? reject(error) : resolve(result));
+    client.query(query);
+  });
+}
+
 const issueOn =
   (client: pg.ClientBase, prepares: boolean): Issue =>
   async (query) => {
@@ -95,7 +111,9 @@ const issueOn =
     const statement = prepares ? prepare(query.sql) : undefined;
     sendTogether(client);
     const values = query.parameters as unknown[];
-    const result = await client.query({ text: query.sql, ...statement, values }).catch((error) => {
+    const result = await ask(client, statement ?? { text: query.sql }, values).catch((error) => {
+      // Else the stack leads to the socket.
+      Error.captureStackTrace(error);
       if (isOutdated(error)) prepareAnew(query.sql, statement);
       throw explain(client, error);
     });

@@ -18,6 +18,8 @@ const PREPARED_ANEW = / \/\* \d+ \*\/$/;
 
 const BEGIN = /^begin(?: read only)?; set local app\.(partner|tenant|watch)(?:_id)? = '/;
 
+type Told = (error: unknown, result: unknown) => void;
+
 const recorded = new Map<string, Map<string, Statement>>();
 const bindings = new WeakMap<pg.Client, Binding>();
 let recording = false;
@@ -49,6 +51,14 @@ export function recordStatements(database: string): void {
     const [query] = args;
     if (!this.pipeline) return send.apply(this, args);
     const keep = note(this, typeof query === 'string' ? query : (query as { text: string }).text);
+    if (query instanceof pg.Query) {
+      const { callback } = query as unknown as { callback: Told };
+      const kept: Told = (error, result) => {
+        if (!error) keep();
+        callback(error, result);
+      };
+      return send.call(this, Object.assign(query, { callback: kept }));
+    }
     const done = args.at(-1);
     if (typeof done === 'function') {
       return send.apply(this, [
