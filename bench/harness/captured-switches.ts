@@ -85,7 +85,7 @@ export async function prepareSwitches(
   const { program, captured, connections } = options;
   const clients = Math.min(connections, POOL);
   const customers = { first: SWITCHED + 1, each: Math.floor(SWITCHED / clients) };
-  const scripts = captured.map(({ flights, variables }) => toScript(flights, variables, customers));
+  const scripts = captured.map(({ method, flights, variables }) => toScript(method, flights, variables, customers));
   const pgbench = await preparePgbench({
     program,
     databaseUrl: database.appUrl,

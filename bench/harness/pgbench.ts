@@ -61,24 +61,34 @@ const MADE = {
   time: 'clock_timestamp()',
 } as const;
 
-function literal(value: Parameter, variables: Variables): string {
-  if (value === null) return 'null';
-  if (typeof value !== 'string') return `'\\x${value.toString('hex')}'::bytea`;
-  const variable = variableOf(value, variables);
-  if (variable) return MADE[variable];
-  // A colon would be the start of a variable.
-  return `E'${value.replaceAll('\\', '\\\\').replaceAll("'", "''").replaceAll(':', '\\x3A')}'`;
+export interface Script {
+  text: string;
+  /** The values of its variables that are the same in every transaction. */
+  values: Readonly<Record<string, string>>;
 }
 
 /**
- * The captured transaction as a script: the same statements in the same flights, on customers of the client's own.
+ * The captured transaction as a script: the same statements with the same parameters in the same flights, on customers of
+ * the client's own.
+ * @param name what its variables begin with
  * @param range the first number of the customers, and how many each client has
  */
 export function toScript(
+  name: string,
   flights: readonly Flight[],
   variables: Variables,
   range: { first: number; each: number },
-): string {
+): Script {
+  const given: Record<string, string> = {};
+  const take = (value: Parameter): string => {
+    if (value === null) return 'null';
+    const variable = variableOf(value, variables);
+    if (variable) return MADE[variable];
+    const text = typeof value === 'string' ? value : `\\x${value.toString('hex')}`;
+    const own = `${name}_${Object.keys(given).length}`;
+    given[own] = text;
+    return `:${own}`;
+  };
   const lines = [
     `\\set customer ${range.first} + :client_id * ${range.each} + random(0, ${range.each - 1})`,
     '\\set seq random(1000000, 4000000000000000)',
@@ -86,12 +96,12 @@ export function toScript(
   for (const flight of flights) {
     lines.push('\\startpipeline');
     for (const { text, values } of flight) {
-      const filled = text.replace(/\$(\d+)/g, (_, number) => literal(values[number - 1] ?? null, variables));
+      const filled = text.replace(/\$(\d+)/g, (_, number) => take(values[number - 1] ?? null));
       lines.push(`${filled.replaceAll('\n', ' ')};`);
     }
     lines.push('\\endpipeline');
   }
-  return `${lines.join('\n')}\n`;
+  return { text: `${lines.join('\n')}\n`, values: given };
 }
 
 export interface Pgbench {
@@ -104,17 +114,22 @@ export async function preparePgbench(options: {
   databaseUrl: string;
   workDir: string;
   clients: number;
-  scripts: readonly string[];
+  scripts: readonly Script[];
 }): Promise<Pgbench> {
   const { program, databaseUrl, workDir, clients, scripts } = options;
   const files = await Promise.all(
     scripts.map(async (script, index) => {
       const file = join(workDir, `pgbench-${clients}-${index}.sql`);
-      await writeFile(file, script);
+      await writeFile(file, script.text);
       return file;
     }),
   );
-  const fixed = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '1', ...files.flatMap((file) => ['-f', file])];
+  const values = scripts.flatMap((script) => Object.entries(script.values));
+  const fixed = [
+    ...['-n', '-M', 'prepared', '-c', String(clients), '-j', '1'],
+    ...values.flatMap(([name, value]) => ['-D', `${name}=${value}`]),
+    ...files.flatMap((file) => ['-f', file]),
+  ];
   return {
     async slice(seconds) {
       const { stdout } = await run(program, [...fixed, '-T', String(seconds), databaseUrl]);

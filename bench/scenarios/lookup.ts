@@ -22,7 +22,13 @@ export const lookup: Scenario = async (bench) => {
   const { service, customers, boundUrl } = reads;
   const bare = await startBareServer(bench.workDir);
   const pgbench = (clients: number) =>
-    preparePgbench({ program, databaseUrl: boundUrl, workDir: bench.workDir, clients, scripts: [scriptOf(customers)] });
+    preparePgbench({
+      program,
+      databaseUrl: boundUrl,
+      workDir: bench.workDir,
+      clients,
+      scripts: [{ text: scriptOf(customers), values: {} }],
+    });
   const [many, byKey] = [reads.load(service, 64), await pgbench(CLIENTS)];
   const rounds = await alternate(
     bench.rounds,
