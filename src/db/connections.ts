@@ -89,12 +89,14 @@ export function openConnections(options: ConnectionsOptions): Connections {
       return client;
     } catch (error) {
       // What was begun before another one was opened tells of a time that is over.
-      if (error instanceof Error && classifyFailure(error) === 'unavailable' && begun > openedAt) {
+      if (error instanceof Error && begun > openedAt) {
         refused = error;
         nextTrial = performance.now() + TRIAL_EVERY_MS;
         if (/timeout/.test(error.message)) breaker.suspect();
       }
-      throw error;
+      if (classifyFailure(error) === 'unavailable') throw error;
+      // Also a password that was changed meanwhile, or a certificate that is over: nothing was done.
+      throw new DatabaseUnavailable('no connection can be opened', { cause: error });
     }
   }
 

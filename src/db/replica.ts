@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { reasonOf } from '../errors/from-postgres.js';
 import { compileOnce } from './compile-once.js';
 import { type ConnectOptions, connect, type DatabaseHandle, type Reading } from './connect.js';
 import { type Moment, openReplayNotes } from './replay-notes.js';
@@ -120,7 +121,7 @@ export function openReplica(options: ReplicaOptions): Replica {
     await askPrimary().catch(() => {});
     fault = await askStandby().catch((error: unknown) => ({
       reason: error instanceof UnfitDatabase ? error.message : 'it cannot be read',
-      error,
+      error: reasonOf(error),
     }));
     tell();
   }

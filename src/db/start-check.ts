@@ -1,3 +1,4 @@
+import { reasonOf } from '../errors/from-postgres.js';
 import { isUntrusted } from '../lib/untrusted.js';
 import type { DatabaseHandle } from './connect.js';
 import { LOGIN_SETTINGS } from './login-settings.js';
@@ -39,7 +40,8 @@ const WITHOUT_CODE: readonly (readonly [RegExp, string])[] = [
 export async function usable<T>(setting: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
-  } catch (error) {
+  } catch (failure) {
+    const error = reasonOf(failure);
     const { code = '', message } = error as { code?: string; message: string };
     const why = isUntrusted(error)
       ? UNTRUSTED

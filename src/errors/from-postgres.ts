@@ -8,6 +8,10 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/** What made the database unavailable, for who looks after it; another error is its own reason. */
+export const reasonOf = (error: unknown): unknown =>
+  error instanceof DatabaseUnavailable && error.cause instanceof Error ? error.cause : error;
+
 /** Nothing was done: others hold the row, and as many wait for it already as may. */
 export class RowLocked extends Error {
   constructor(options?: ErrorOptions) {

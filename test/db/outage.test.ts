@@ -194,6 +194,37 @@ t.test('without room for more connections those there are serve everybody', asyn
   await admin.query(`drop role ${role}`);
 });
 
+t.test(
+  'a server that refuses the login is unavailable, as nothing is done, and serves on when it takes it again',
+  async (t) => {
+    const role = `cp_refused_${process.pid}`;
+    await admin.query(`create role ${role} login password 'before' in role customer_permissions_app`);
+    const url = new URL(database.appUrl);
+    [url.username, url.password] = [role, 'before'];
+    const name = url.pathname.slice(1);
+    const db = open({ url: url.href });
+    await ask(db);
+    for (const [change, back, code] of [
+      [`alter role ${role} nologin`, `alter role ${role} login`, '28000'],
+      [`revoke connect on database ${name} from public`, `grant connect on database ${name} to public`, '42501'],
+    ] as const) {
+      await admin.query(change);
+      await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [role]);
+      // The connection that was ended may be the first to tell.
+      await ask(db).catch(() => {});
+      await sleep(150);
+      const refused: unknown = await ask(db).catch((error) => error);
+      t.type(refused, DatabaseUnavailable);
+      t.match((refused as Error).cause, { code }, 'why is told to who looks after it');
+      await admin.query(back);
+      await sleep(150);
+      await t.resolves(ask(db));
+    }
+    await db.close();
+    await admin.query(`drop role ${role}`);
+  },
+);
+
 t.test('a primary that became read-only is left for the server that took its address', async (t) => {
   const db = open({ poolMax: 1 });
   const write = () =>
