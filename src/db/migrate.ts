@@ -168,10 +168,12 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
   const name = pg.escapeIdentifier(login);
   const {
     rows: [there],
-  } = await client.query<{ member: boolean; version: number; settings: string[] }>(
+  } = await client.query<{ member: boolean; version: number; database: string; settings: string[]; here: string[] }>(
     `select pg_has_role(rolname, $2, 'usage') as member, current_setting('server_version_num')::int as version,
-       coalesce(rolconfig, '{}') as settings
-     from pg_roles where rolname = $1`,
+       current_database() as database, coalesce(rolconfig, '{}') as settings,
+       coalesce((select s.setconfig from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+         where s.setrole = r.oid and d.datname = current_database()), '{}') as here
+     from pg_roles r where rolname = $1`,
     [login, APP_ROLE],
   );
   if (!there?.member) await client.query(`grant ${APP_ROLE} to ${name}`);
@@ -193,10 +195,15 @@ async function setUpLogin(client: pg.PoolClient, login: string, citus: boolean):
     changes.push(change);
     if (!there?.settings.includes(`${setting}=${value}`)) await client.query(change);
   }
+  const inDatabase = `alter role ${name} in database ${pg.escapeIdentifier(there?.database ?? '')}`;
+  for (const { name: setting, fault } of LOGIN_SETTINGS) {
+    const found = there?.here.find((one) => one.startsWith(`${setting}=`))?.slice(setting.length + 1);
+    // It goes before what is set above.
+    if (found !== undefined && fault(found) !== undefined) await client.query(`${inDatabase} reset ${setting}`);
+  }
   if (citus) {
     // Citus has no generic plan for what asks several shards: 0A000. Other databases of the server may have the same login.
-    const { rows } = await client.query<{ name: string }>('select current_database() as name');
-    const change = `alter role ${name} in database ${pg.escapeIdentifier(rows[0]?.name ?? '')} set plan_cache_mode = 'auto'`;
+    const change = `${inDatabase} set plan_cache_mode = 'auto'`;
     changes.push(change);
     await client.query(change);
   }

@@ -65,6 +65,30 @@ t.test('databases of one server that have one login can be migrated at the same 
   t.ok(rows[0]?.rolconfig.includes('idle_in_transaction_session_timeout=5s'), 'the login has what it needs');
 });
 
+t.test('what is set for the login in one database is taken back where the service would refuse it', async (t) => {
+  const database = await createTestDatabase(t);
+  const appUser = { name: 'cp_login_in_database', password: 'in one database' };
+  const superuser = await open(t, database.superuserUrl);
+  t.teardown(() => superuser.query(`drop role ${appUser.name}`));
+  await migrate({ ownerUrl: database.superuserUrl, appUser });
+  const name = new URL(database.superuserUrl).pathname.slice(1);
+  for (const setting of [
+    'statement_timeout = 0',
+    "datestyle = 'SQL'",
+    'client_min_messages = error',
+    "lock_timeout = '3s'",
+  ]) {
+    await superuser.query(`alter role ${appUser.name} in database ${name} set ${setting}`);
+  }
+  await migrate({ ownerUrl: database.superuserUrl, appUser });
+  const { rows } = await superuser.query<{ kept: string[] }>(
+    'select setconfig as kept from pg_db_role_setting where setrole = $1::regrole and setdatabase <> 0',
+    [appUser.name],
+  );
+  t.ok(rows[0]?.kept.includes('lock_timeout=3s'), "what will do is the operator's");
+  t.notMatch(rows[0]?.kept.join(), /statement_timeout|DateStyle|client_min_messages/);
+});
+
 t.test('a migration that has to wait for a lock lets requests through, and comes to its turn', async (t) => {
   const database = await createTestDatabase(t);
   const superuser = await open(t, database.superuserUrl);
