@@ -287,6 +287,23 @@ function checkRefundFees(fees: readonly string[]): void {
   }
 }
 
+/** What the driver would guess, or stumble over. */
+function checkDatabaseUrl(name: 'databaseUrl' | 'migrationDatabaseUrl' | 'readReplicaUrl', address: string): void {
+  const wrong = (why: string) => new ConfigError(`${variableOf(name)} is not valid: ${why} ${describe(name)}`);
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  // A comma: libpq's way to name several hosts.
+  if (!url || url.username === '' || url.hostname === '' || url.hostname.includes(',')) {
+    throw wrong(
+      'it has to be postgresql://login:password@host/database with one host; the directory of a socket is written as %2Frun%2Fpostgresql.',
+    );
+  }
+  try {
+    for (const part of [url.username, url.password, url.hostname, url.pathname]) decodeURIComponent(part);
+  } catch {
+    throw wrong('a % in its password is written as %25.');
+  }
+}
+
 function checkRateLimitStore(address: string): void {
   try {
     const { username, password } = new URL(address);
@@ -299,6 +316,9 @@ function checkRateLimitStore(address: string): void {
 }
 
 function complete(given: Static<typeof Settings>, tokens: boolean): Config {
+  for (const name of ['databaseUrl', 'migrationDatabaseUrl', 'readReplicaUrl'] as const) {
+    if (given[name] !== undefined) checkDatabaseUrl(name, given[name]);
+  }
   const production = given.nodeEnv === 'production';
   const identity = given.identity ?? (given.tokenIssuers.length > 0 ? 'external' : 'built-in');
   if (tokens) checkTokenSettings(given, identity, production);

@@ -110,7 +110,9 @@ export async function openDatabase(
       onIdleError: (error) => log.warn({ err: error, event: 'idle_connection_lost' }, 'idle connection lost'),
     });
     const { version, connections } = await usable('DATABASE_URL', checkDatabase(db, config.production));
-    const where = embedded ? `embedded PostgreSQL ${version}` : `PostgreSQL ${version} at ${new URL(urls.appUrl).host}`;
+    const where = embedded
+      ? `embedded PostgreSQL ${version}`
+      : `PostgreSQL ${version} at ${decodeURIComponent(new URL(urls.appUrl).host)}`;
     return { db, description: where, connections, close };
   } catch (error) {
     await close();

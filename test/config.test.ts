@@ -104,7 +104,14 @@ t.test('every setting is read from its variable and, first of all, from its flag
 t.test('a value that cannot be meant stops the start with a sentence naming the setting', async (t) => {
   const wrong: [SettingName, string][] = [
     ['databaseUrl', 'mysql://h/d'],
+    ['databaseUrl', 'postgresql://u:per%cent@h/d'],
+    ['databaseUrl', 'postgresql://u:p@h1:5432,h2:5432/d'],
+    ['databaseUrl', 'postgresql://u:p@/d?host=/run/postgresql'],
+    ['databaseUrl', 'postgresql:///d?host=/run/postgresql&user=u'],
+    ['databaseUrl', 'postgresql://h/d'],
+    ['migrationDatabaseUrl', 'postgresql://h/d'],
     ['readReplicaUrl', 'redis://h'],
+    ['readReplicaUrl', 'postgresql://u:p@h1,h2/d'],
     ['readReplicaMaxLagSeconds', '1'],
     ['port', '65536'],
     ['port', '80x'],
@@ -170,6 +177,7 @@ t.test('a command that takes no tokens needs none of their settings, but a datab
 t.test('no message repeats a secret', async (t) => {
   t.notMatch(refusal({ DATABASE_URL: 'mysql://user:hunter2@h/d' }), /hunter2/);
   t.notMatch(refusal({ READ_REPLICA_URL: 'mysql://user:hunter2@h/d' }), /hunter2/);
+  t.notMatch(refusal({ DATABASE_URL: 'postgresql://user:hunter2%@h/d' }), /hunter2/);
   t.notMatch(refusal({ SECRET_KEY: 'hunter2' }), /hunter2/);
   t.notMatch(refusal({ RATE_LIMIT_STORE: 'redis://user:hunter2@' }), /hunter2/);
   t.notMatch(refusal({ RATE_LIMIT_STORE: 'redis://user:hunter2%@h' }), /hunter2/);
