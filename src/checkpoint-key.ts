@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, ConfigError, describe } from './config.js';
+import { keepSecret } from './lib/kept-secret.js';
 import { readPublicKeys } from './nouns/activity-log/checkpoint-store.js';
 
 const PUBLIC_KEY = /-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g;
@@ -26,13 +27,8 @@ function parsePrivateKey(text: string): KeyObject {
 /** The key that signs checkpoints: given, or made once in the data directory. @throws ConfigError */
 export async function loadCheckpointKey(config: Config): Promise<KeyObject> {
   if (config.checkpointKey) return parsePrivateKey(config.checkpointKey);
-  const file = join(config.dataDir, 'checkpoint-key.pem');
-  await mkdir(config.dataDir, { recursive: true, mode: 0o711 });
-  const fresh = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
-  await writeFile(file, fresh, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  return parsePrivateKey(await readFile(file, 'utf8'));
+  const make = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return parsePrivateKey(await keepSecret(config.dataDir, 'checkpoint-key.pem', make));
 }
 
 /**

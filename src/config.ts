@@ -1,5 +1,9 @@
+import { isIP } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
+
+/** A name or an address; not one with a zone, which no address of the API could be made of. */
+const HOST = '^[\\w.:-]+$';
 
 const port = (description: string, value: number) =>
   Type.Integer({ description, default: value, minimum: 0, maximum: 65535 });
@@ -35,9 +39,9 @@ export const Settings = Type.Object({
     maximum: 3600,
   }),
   dataDir: Type.String({ description: 'Where the embedded server and generated keys are kept.', default: '.data' }),
-  host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1' }),
+  host: Type.String({ description: 'Address to listen on.', default: '127.0.0.1', pattern: HOST }),
   port: port('Port of the API.', 3000),
-  metricsHost: Type.String({ description: 'Address of /metrics.', default: '127.0.0.1' }),
+  metricsHost: Type.String({ description: 'Address of /metrics.', default: '127.0.0.1', pattern: HOST }),
   metricsPort: port('Port of /metrics; 0 takes any free one.', 9464),
   publicUrl: Type.Optional(
     Type.String({
@@ -304,6 +308,19 @@ function checkDatabaseUrl(name: 'databaseUrl' | 'migrationDatabaseUrl' | 'readRe
   }
 }
 
+function checkTrustProxy(ranges: readonly string[]): void {
+  for (const range of ranges) {
+    const [address = '', bits, ...more] = range.split('/');
+    const most = { 4: 32, 6: 128 }[isIP(address)];
+    const fits = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (most ?? 0));
+    if (most === undefined || !fits || more.length > 0 || address.includes('%')) {
+      throw new ConfigError(
+        `TRUST_PROXY is not valid: ${JSON.stringify(range)} is neither an address nor a CIDR range such as 10.0.0.0/8.`,
+      );
+    }
+  }
+}
+
 function checkRateLimitStore(address: string): void {
   try {
     const { username, password } = new URL(address);
@@ -341,6 +358,7 @@ function complete(given: Static<typeof Settings>, tokens: boolean): Config {
       'CHECKPOINT_KEY is missing: with CHECKPOINT_DIR set it has to be given, e.g. from `openssl genpkey -algorithm ed25519 -outform DER | base64 -w0`.',
     );
   }
+  checkTrustProxy(given.trustProxy);
   checkRefundFees(given.refundFees);
   if (given.rateLimitStore !== undefined) checkRateLimitStore(given.rateLimitStore);
   return {

@@ -1,13 +1,13 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import Fastify, { type FastifyBaseLogger } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { Counter, Registry } from 'prom-client';
 import { buildApp } from './app.js';
 import { loadCheckpointKey } from './checkpoint-key.js';
 import { startCheckpoints } from './checkpoints.js';
-import { type Config, ConfigError } from './config.js';
+import { type Config, ConfigError, variableOf } from './config.js';
 import { connect, type DatabaseHandle } from './db/connect.js';
 import { startEmbedded } from './db/embedded.js';
 import { prepareEmbedded } from './db/embedded-database.js';
@@ -17,6 +17,7 @@ import { checkDatabase, findSchemaFault, UnfitDatabase, usable } from './db/star
 import { startDeliveries } from './deliveries.js';
 import { createEvents, type Events } from './events.js';
 import { loadDemo } from './import/demo.js';
+import { DataDirUnusable, keepSecret } from './lib/kept-secret.js';
 import { deriveKey } from './lib/seal.js';
 import type { Output } from './log.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
@@ -29,6 +30,7 @@ import { startWatch } from './watch.js';
 
 /** Accounts and data of the demo tenant. */
 export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
+const SECRET_BYTES = 32;
 const WATCH_MILLISECONDS = 30_000;
 const DELIVERIES_MILLISECONDS = 1000;
 const CHECKPOINTS_MILLISECONDS = 30_000;
@@ -59,14 +61,12 @@ export interface OpenDatabase {
 /** The secret of the installation: given, or made once in the data directory where that is allowed. */
 export async function loadSecret(config: Config): Promise<Buffer> {
   if (config.secretKey) return Buffer.from(config.secretKey, 'base64');
-  const file = join(config.dataDir, 'secret');
-  // Not 0700: run by root, the embedded server has to get through as another user. What is secret is 0600 itself.
-  await mkdir(config.dataDir, { recursive: true, mode: 0o711 });
-  const fresh = deriveKey(Buffer.from(crypto.getRandomValues(new Uint8Array(32))), 'secret').toString('base64');
-  await writeFile(file, fresh, { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  return Buffer.from(await readFile(file, 'utf8'), 'base64');
+  const kept = await keepSecret(config.dataDir, 'secret', () => randomBytes(SECRET_BYTES).toString('base64'));
+  const secret = Buffer.from(kept, 'base64');
+  if (secret.length !== SECRET_BYTES) {
+    throw new DataDirUnusable(new Error('the file secret in it is damaged; restore it, or remove it for a new one'));
+  }
+  return secret;
 }
 
 /** The login that an application URL names, for `migrate` to provision. */
@@ -87,9 +87,12 @@ export async function openDatabase(
 ): Promise<OpenDatabase> {
   const embedded = config.databaseUrl
     ? undefined
-    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }).catch((error: Error) => {
-        throw new UnfitDatabase(error.message, { cause: error });
-      });
+    : await startEmbedded({ dataDir: config.dataDir, log: (line) => log.info(line) }).catch(
+        (error: NodeJS.ErrnoException) => {
+          const isOfFile = error.path !== undefined && error.syscall?.startsWith('spawn') === false;
+          throw isOfFile ? new DataDirUnusable(error) : new UnfitDatabase(error.message, { cause: error });
+        },
+      );
   let db: DatabaseHandle | undefined;
   const close = async () => {
     await db?.close();
@@ -211,11 +214,39 @@ function countLostLines(registry: Registry, { lost }: Pick<Output, 'lost'>): voi
   });
 }
 
+const NO_ADDRESS_HERE: readonly (string | undefined)[] = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL'];
+
+/** @throws ConfigError when the address cannot be had */
+async function listen(
+  app: Pick<FastifyInstance, 'listen'>,
+  config: Config,
+  [host, port]: readonly ['host', 'port'] | readonly ['metricsHost', 'metricsPort'],
+): Promise<string> {
+  try {
+    return await app.listen({ host: config[host], port: config[port] });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const given = (name: typeof host | typeof port) => `${variableOf(name)}=${config[name]}`;
+    if (code === 'EADDRINUSE') {
+      throw new ConfigError(`${given(port)} is in use on this machine: set another, or stop what holds it.`);
+    }
+    if (code === 'EACCES') {
+      throw new ConfigError(
+        `${given(port)} is not for this user: set one from 1024 on, or give the process the right.`,
+      );
+    }
+    if (NO_ADDRESS_HERE.includes(code)) {
+      throw new ConfigError(`${given(host)} is no address of this machine: set one that is, or 0.0.0.0 for all.`);
+    }
+    throw error;
+  }
+}
+
 async function listenForMetrics(config: Config, registry: Registry): Promise<{ url: string; close(): Promise<void> }> {
   // A scraper that keeps its connection must not keep the process.
   const app = Fastify({ forceCloseConnections: true });
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
-  const url = await app.listen({ host: config.metricsHost, port: config.metricsPort });
+  const url = await listen(app, config, ['metricsHost', 'metricsPort']);
   return { url: `${url}/metrics`, close: () => app.close() };
 }
 
@@ -303,7 +334,7 @@ export async function start(
     working.push(() => watch.stop());
     const metrics = await listenForMetrics(config, registry);
     working.push(metrics.close);
-    const url = await app.listen({ host: config.host, port: config.port });
+    const url = await listen(app, config, ['host', 'port']);
     const deliveries = startDeliveries({
       db,
       events,
@@ -328,11 +359,6 @@ export async function start(
     };
   } catch (error) {
     await closeAll();
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      const { port } = error as { port?: number };
-      const name = port === config.metricsPort ? 'METRICS_PORT' : 'PORT';
-      throw new ConfigError(`${name}=${port} is in use on this machine: set another, or stop what holds it.`);
-    }
     throw error;
   }
 }

@@ -162,6 +162,40 @@ t.test('a port that is taken ends with 2 and names the setting', async (t) => {
   isOneSentence(t, stderr);
 });
 
+t.test('a host that is not of this machine ends with 2 and names the setting', async (t) => {
+  const database = await createTestDatabase(t);
+  const environment = {
+    DATABASE_URL: database.appUrl,
+    DATA_DIR: t.testdir(),
+    LOG_LEVEL: 'silent',
+    PORT: '0',
+    METRICS_PORT: '0',
+  };
+  // RFC 5737: an address of nobody.
+  for (const name of ['HOST', 'METRICS_HOST']) {
+    const { code, stderr } = await call(['serve'], { ...environment, [name]: '192.0.2.1' });
+    t.equal(code, 2);
+    t.match(stderr, new RegExp(`^${name}=192.0.2.1 is no address of this machine: set one that is`));
+    isOneSentence(t, stderr);
+  }
+});
+
+t.test('a data directory that is a file ends with 2, with and without a secret of its own', async (t) => {
+  const DATA_DIR = join(t.testdir({ file: '' }), 'file');
+  for (const given of [{}, { SECRET_KEY: Buffer.alloc(32, 1).toString('base64') }]) {
+    const { code, stderr } = await call(['serve'], {
+      DATA_DIR,
+      LOG_LEVEL: 'silent',
+      PORT: '0',
+      METRICS_PORT: '0',
+      ...given,
+    });
+    t.equal(code, 2);
+    t.match(stderr, /^DATA_DIR cannot be used: /);
+    isOneSentence(t, stderr);
+  }
+});
+
 t.test('with no setting at all it serves from an embedded server, and Ctrl-C leaves no process', async (t) => {
   // Where also the user of the server gets to when this runs as root.
   const place = await mkdtemp(join(tmpdir(), 'customer-permissions-cli-'));

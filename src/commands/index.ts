@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigError, describe, flagOf, loadConfig, type SettingName, settingNames, variableOf } from '../config.js';
 import { UnfitDatabase } from '../db/start-check.js';
+import { DataDirUnusable } from '../lib/kept-secret.js';
 import { readVersion } from '../version.js';
 import { type Command, EXIT, type ExitCode, type Invocation, type Output, UsageError } from './command.js';
 import { importCommand } from './import.js';
@@ -99,7 +100,7 @@ export async function run(options: RunOptions): Promise<ExitCode> {
       onStop: options.onStop ?? (() => {}),
     });
   } catch (error) {
-    if (error instanceof UsageError || error instanceof ConfigError) {
+    if (error instanceof UsageError || error instanceof ConfigError || error instanceof DataDirUnusable) {
       stderr.write(`${error.message}\n`);
       return EXIT.usage;
     }
