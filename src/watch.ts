@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { DatabaseHandle } from './db/connect.js';
 import { lockCustomer } from './db/customer-lock.js';
 import { ApiError } from './errors/api-error.js';
+import { classifyFailure } from './errors/from-postgres.js';
 import type { Events } from './events.js';
 import { uuidv4 } from './lib/uuid.js';
 import { SYSTEM } from './nouns/activity-log/append.js';
@@ -29,8 +30,6 @@ export interface WatchOptions {
  */
 export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; stop(): Promise<void> } {
   const { db, rules, events, log, now } = options;
-  let running: Promise<void> = Promise.resolve();
-
   async function lapse(partnerId: string, customerId: string): Promise<void> {
     const changes = await db.write(partnerId, async (tx, commitWith) => {
       const { customer, now: time } = await lockCustomer(tx, partnerId, customerId);
@@ -53,32 +52,53 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
       });
   }
 
-  async function runOnce(): Promise<void> {
-    for (const partnerId of await db.listPartnerIds()) {
-      const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
-      for (const customerId of ended) await lapse(partnerId, customerId);
-      const waited = await db.read(partnerId, (reading) => listLapsedOrders(reading, partnerId, now()));
-      for (const order of waited) await lapseOrder(partnerId, order.customer_id, order.order_id);
-      await db.write(partnerId, async (tx) => {
-        await Promise.all([
-          deleteExpiredLedgerRows(tx, partnerId, now()),
-          deleteExpiredQuotes(tx, partnerId, now()),
-          deleteExpiredRefundSessions(tx, partnerId, now()),
-          deleteOldEvents(tx, partnerId, now()),
-        ]);
-      });
-    }
+  let stopping = false;
+  /** What fails is told, and tried again with the next pass: nobody else waits for it. */
+  async function attempt(whose: { partnerId: string; customerId?: string }, work: () => Promise<void>): Promise<void> {
+    if (stopping) return;
+    await work().catch((error) => {
+      // The others would fail as well.
+      if (classifyFailure(error) === 'unavailable') throw error;
+      log.warn({ err: error, event: 'watch_failed', ...whose }, 'watch failed');
+    });
   }
 
+  async function watchPartner(partnerId: string): Promise<void> {
+    const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
+    for (const customerId of ended) await attempt({ partnerId, customerId }, () => lapse(partnerId, customerId));
+    const waited = await db.read(partnerId, (reading) => listLapsedOrders(reading, partnerId, now()));
+    for (const { customer_id: customerId, order_id: orderId } of waited) {
+      await attempt({ partnerId, customerId }, () => lapseOrder(partnerId, customerId, orderId));
+    }
+    await db.write(partnerId, async (tx) => {
+      await Promise.all([
+        deleteExpiredLedgerRows(tx, partnerId, now()),
+        deleteExpiredQuotes(tx, partnerId, now()),
+        deleteExpiredRefundSessions(tx, partnerId, now()),
+        deleteOldEvents(tx, partnerId, now()),
+      ]);
+    });
+  }
+
+  async function runOnce(): Promise<void> {
+    for (const partnerId of await db.listPartnerIds()) await attempt({ partnerId }, () => watchPartner(partnerId));
+  }
+
+  let running: Promise<void> | undefined;
   const timer = setInterval(() => {
-    running = running.then(runOnce).catch((error) => log.warn({ err: error, event: 'watch_failed' }, 'watch failed'));
+    running ??= runOnce()
+      .catch((error) => log.warn({ err: error, event: 'watch_failed' }, 'watch failed'))
+      .finally(() => {
+        running = undefined;
+      });
   }, options.everyMilliseconds);
   timer.unref();
   return {
     runOnce,
-    stop: () => {
+    async stop() {
+      stopping = true;
       clearInterval(timer);
-      return running;
+      await running;
     },
   };
 }

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import pg from 'pg';
 import { Registry } from 'prom-client';
 import t from 'tap';
 import { createEvents } from '../src/events.js';
 import { createLog } from '../src/log.js';
 import { startWatch } from '../src/watch.js';
 import { purchaseOf } from './contract/tenant-bodies.js';
+import { holdRow } from './helpers/locks.js';
 import { CONTOSO, FABRIKAM, type MadeCustomer, startService } from './helpers/service.js';
 
 const service = await startService(t);
@@ -50,6 +52,33 @@ t.test(
     t.match((await request('GET', path)).body, { state: 'on', effective: false, version: 1 });
   },
 );
+
+t.test('a customer that somebody holds keeps no other from losing what has ended', async (t) => {
+  const pathOf = (customerId: string) => `/v1/customers/${customerId}/purchasepermissions/AzureReservedInstances`;
+  const customers = [await service.newCustomer(), await service.newCustomer()];
+  for (const { customerId, roleAssignmentId } of customers) {
+    await service.sql(
+      `update role_assignments set ends_on = now() + interval '1 second' where role_assignment_id = $1`,
+      [roleAssignmentId],
+    );
+    t.equal((await request('PUT', pathOf(customerId), { body: { state: 'on' } })).status, 201);
+  }
+  await setTimeout(1100);
+  const [held, other] = customers.map(({ customerId }) => customerId).sort() as [string, string];
+  const lapses = (customerId: string) =>
+    service.sql(`select from activity_log where customer_id = $1 and action like 'Lapse %'`, [customerId]);
+  const holder = new pg.Client(service.urls.superuser);
+  await holder.connect();
+  await holder.query('begin');
+  await holdRow(holder, held);
+  await watch.runOnce();
+  t.equal((await lapses(other)).length, 1);
+  t.equal((await lapses(held)).length, 0);
+  await holder.end();
+  await watch.runOnce();
+  t.equal((await lapses(held)).length, 1, 'the next pass');
+  t.equal((await lapses(other)).length, 1);
+});
 
 t.test('replies past their time are forgotten, others kept', async (t) => {
   const { customerId } = await service.newCustomer();
