@@ -23,6 +23,8 @@ export interface WatchOptions {
   everyMilliseconds: number;
 }
 
+const FORGETS = [deleteExpiredLedgerRows, deleteExpiredQuotes, deleteExpiredRefundSessions, deleteOldEvents];
+
 /**
  * Logs the lapse of permissions whose last role ended by its own date, cancels purchases whose approval has not come in
  * time, and forgets stored replies, quotes, refund sessions and events whose time is over, partner by partner. Reads do
@@ -70,14 +72,12 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
     for (const { customer_id: customerId, order_id: orderId } of waited) {
       await attempt({ partnerId, customerId }, () => lapseOrder(partnerId, customerId, orderId));
     }
-    await db.write(partnerId, async (tx) => {
-      await Promise.all([
-        deleteExpiredLedgerRows(tx, partnerId, now()),
-        deleteExpiredQuotes(tx, partnerId, now()),
-        deleteExpiredRefundSessions(tx, partnerId, now()),
-        deleteOldEvents(tx, partnerId, now()),
-      ]);
-    });
+    const forget = () =>
+      db.write(partnerId, async (tx) => {
+        const more = await Promise.all(FORGETS.map((forgetSome) => forgetSome(tx, partnerId, now())));
+        return more.includes(true);
+      });
+    while ((await forget()) && !stopping);
   }
 
   async function runOnce(): Promise<void> {

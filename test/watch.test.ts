@@ -9,6 +9,7 @@ import { startWatch } from '../src/watch.js';
 import { purchaseOf } from './contract/tenant-bodies.js';
 import { holdRow } from './helpers/locks.js';
 import { CONTOSO, FABRIKAM, type MadeCustomer, startService } from './helpers/service.js';
+import { changeTriggers } from './helpers/triggers.js';
 
 const service = await startService(t);
 const { request } = service;
@@ -95,6 +96,40 @@ t.test('replies past their time are forgotten, others kept', async (t) => {
     [CONTOSO, [old, fresh]],
   );
   t.strictSame(left, [{ request_id: fresh }]);
+});
+
+t.test('however much has to be forgotten, no statement forgets more than a thousand rows', async (t) => {
+  await service.sql(
+    `insert into request_ledger (partner_id, request_id, fingerprint, status, reply, expires_on)
+     select $1, gen_random_uuid(), '', 200, '', now() - interval '1 hour' from generate_series(1, 2500)`,
+    [CONTOSO],
+  );
+  await service.sql(
+    `insert into webhook_events
+     select $1, gen_random_uuid(), gen_random_uuid(), 'x', '{}', gen_random_uuid(), 'delivered', 1, now(), '[]',
+       now() - interval '8 days' from generate_series(1, 1500)`,
+    [CONTOSO],
+  );
+  const tables = ['request_ledger', 'webhook_events'];
+  await changeTriggers(service.urls.superuser, [
+    `create function refuse_many() returns trigger language plpgsql as
+       $$ begin if (select count(*) from gone) > 1000 then raise exception 'too many at once'; end if; return null; end $$`,
+    ...tables.map(
+      (table) => `create trigger few_at_once after delete on ${table} referencing old table as gone
+        for each statement execute function refuse_many()`,
+    ),
+  ]);
+  await watch.runOnce();
+  await changeTriggers(
+    service.urls.superuser,
+    tables.map((table) => `drop trigger few_at_once on ${table}`),
+  );
+  for (const expired of [
+    'select 1 from request_ledger where expires_on < now()',
+    `select 1 from webhook_events where status = 'delivered' and occurred_on < now() - interval '7 days'`,
+  ]) {
+    t.same(await service.sql(expired), [], expired);
+  }
 });
 
 t.test('events are forgotten when their time is over, and those of nobody', async (t) => {

@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import { insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
+import { anyOf, FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
 import type { QuotesTable } from '../../db/tables.js';
 
 export type QuoteRow = Selectable<QuotesTable>;
@@ -37,8 +38,25 @@ export async function findQuote(
 }
 
 /** Forgets quotes that expired before `before`; the price of a purchase is kept with its order. */
-export async function deleteExpiredQuotes(tx: Tx, partnerId: string, before: Date): Promise<void> {
-  await tx.deleteFrom('quotes').where('partner_id', '=', partnerId).where('expires_on', '<', before).execute();
+/** @returns whether more may wait */
+export async function deleteExpiredQuotes(tx: Tx, partnerId: string, before: Date): Promise<boolean> {
+  return moreWait(
+    await tx
+      .deleteFrom('quotes')
+      .where('partner_id', '=', partnerId)
+      .where('quote_id', '=', (eb) =>
+        anyOf(
+          eb
+            .selectFrom('quotes')
+            .select('quote_id')
+            .where('partner_id', '=', partnerId)
+            .where('expires_on', '<', before)
+            .orderBy('expires_on')
+            .limit(FORGOTTEN_AT_ONCE),
+        ),
+      )
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 /**

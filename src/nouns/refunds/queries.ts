@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
+import { anyOf, FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
 import type { RefundSessionsTable, RefundsTable } from '../../db/reservation-tables.js';
 
 export type RefundRow = Selectable<RefundsTable>;
@@ -30,12 +31,25 @@ export async function findRefundSession(
     .executeTakeFirst();
 }
 
-export async function deleteExpiredRefundSessions(tx: Tx, partnerId: string, now: Date): Promise<void> {
-  await tx
-    .deleteFrom('refund_sessions')
-    .where('partner_id', '=', partnerId)
-    .where('expires_on', '<', new Date(now.getTime() - KEPT_MILLISECONDS))
-    .execute();
+/** @returns whether more may wait */
+export async function deleteExpiredRefundSessions(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
+  return moreWait(
+    await tx
+      .deleteFrom('refund_sessions')
+      .where('partner_id', '=', partnerId)
+      .where('session_id', '=', (eb) =>
+        anyOf(
+          eb
+            .selectFrom('refund_sessions')
+            .select('session_id')
+            .where('partner_id', '=', partnerId)
+            .where('expires_on', '<', new Date(now.getTime() - KEPT_MILLISECONDS))
+            .orderBy('expires_on')
+            .limit(FORGOTTEN_AT_ONCE),
+        ),
+      )
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 const REFUND_COLUMNS = [

@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
+import { FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
 import type { DeliveryResult, WebhookEventsTable } from '../../db/purchase-tables.js';
 import { TEST_EVENT } from './event-names.js';
 
@@ -125,25 +126,41 @@ const DAY = 24 * 60 * 60 * 1000;
 /**
  * Forgets delivered events and test events after 7 days, given up ones after 30; and what waits for a partner without a
  * registration: a switch that ran while it was deleted may have written its event after that.
+ * @returns whether more may wait
  */
-export async function deleteOldEvents(tx: Tx, partnerId: string, now: Date): Promise<void> {
+export async function deleteOldEvents(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
   const before = (days: number) => new Date(now.getTime() - days * DAY);
-  await tx
-    .deleteFrom('webhook_events')
-    .where('partner_id', '=', partnerId)
-    .where((eb) =>
-      eb.or([
-        eb('status', '=', 'delivered').and('occurred_on', '<', before(7)),
-        eb('event_name', '=', TEST_EVENT).and('occurred_on', '<', before(7)),
-        eb('status', '=', 'failed').and('occurred_on', '<', before(30)),
-        eb('status', '=', 'waiting').and(
-          eb.not(
-            eb.exists(eb.selectFrom('webhook_registrations').select('partner_id').where('partner_id', '=', partnerId)),
-          ),
+  return moreWait(
+    await tx
+      .deleteFrom('webhook_events')
+      .where('partner_id', '=', partnerId)
+      .where(({ eb, refTuple, selectFrom, exists, not }) =>
+        eb(
+          refTuple('customer_id', 'event_id'),
+          'in',
+          selectFrom('webhook_events')
+            .select(['customer_id', 'event_id'])
+            .where('partner_id', '=', partnerId)
+            .where(
+              eb.or([
+                eb('status', '=', 'delivered').and('occurred_on', '<', before(7)),
+                eb('event_name', '=', TEST_EVENT).and('occurred_on', '<', before(7)),
+                eb('status', '=', 'failed').and('occurred_on', '<', before(30)),
+                eb('status', '=', 'waiting').and(
+                  not(
+                    exists(
+                      selectFrom('webhook_registrations').select('partner_id').where('partner_id', '=', partnerId),
+                    ),
+                  ),
+                ),
+              ]),
+            )
+            .limit(FORGOTTEN_AT_ONCE)
+            .$asTuple('customer_id', 'event_id'),
         ),
-      ]),
-    )
-    .execute();
+      )
+      .executeTakeFirstOrThrow(),
+  );
 }
 
 /** When the partner's test events since then occurred, oldest first. */

@@ -13,7 +13,7 @@ import type { ErrorName } from '../../errors/catalogue.js';
 import { classifyFailure, violatedConstraint } from '../../errors/from-postgres.js';
 import { seal, unseal } from '../../lib/seal.js';
 import { fingerprint } from './fingerprint.js';
-import { deleteExpiredLedgerRows, insertLedgerRow, loadLedgerRows } from './queries.js';
+import { deleteExpiredLedgerRow, insertLedgerRow, loadLedgerRows } from './queries.js';
 
 /** How long an answer can be had again under its request id. Partner Center publishes no window; see docs/differences.md. */
 const KEPT_MILLISECONDS = 24 * 60 * 60 * 1000;
@@ -106,7 +106,7 @@ export const idempotency = fp<IdempotencyOptions>(
       const row = await findRow(partnerId, request.requestId);
       if (!row) return undefined;
       if (row.expires_on <= now()) {
-        await db.write(partnerId, (tx) => deleteExpiredLedgerRows(tx, partnerId, now()));
+        await db.write(partnerId, (tx) => deleteExpiredLedgerRow(tx, partnerId, request.requestId, now()));
         return undefined;
       }
       if (!row.fingerprint.equals(print)) throw new ApiError('RequestIdReused');

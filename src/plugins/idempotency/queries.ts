@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
+import { anyOf, FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
 
 export interface LedgerRow {
   fingerprint: Buffer;
@@ -44,6 +45,33 @@ export async function insertLedgerRow(
   await insertRow(tx, row);
 }
 
-export async function deleteExpiredLedgerRows(tx: Tx, partnerId: string, now: Date): Promise<void> {
-  await tx.deleteFrom('request_ledger').where('partner_id', '=', partnerId).where('expires_on', '<=', now).execute();
+/** The row of the id, when it has expired. */
+export async function deleteExpiredLedgerRow(tx: Tx, partnerId: string, requestId: string, now: Date): Promise<void> {
+  await tx
+    .deleteFrom('request_ledger')
+    .where('partner_id', '=', partnerId)
+    .where('request_id', '=', requestId)
+    .where('expires_on', '<=', now)
+    .execute();
+}
+
+/** @returns whether more may wait */
+export async function deleteExpiredLedgerRows(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
+  return moreWait(
+    await tx
+      .deleteFrom('request_ledger')
+      .where('partner_id', '=', partnerId)
+      .where('request_id', '=', (eb) =>
+        anyOf(
+          eb
+            .selectFrom('request_ledger')
+            .select('request_id')
+            .where('partner_id', '=', partnerId)
+            .where('expires_on', '<=', now)
+            .orderBy('expires_on')
+            .limit(FORGOTTEN_AT_ONCE),
+        ),
+      )
+      .executeTakeFirstOrThrow(),
+  );
 }
