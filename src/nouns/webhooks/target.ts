@@ -1,5 +1,5 @@
 import type { LookupAddress } from 'node:dns';
-import { lookup as systemLookup } from 'node:dns/promises';
+import { Resolver, lookup as systemLookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { ApiError } from '../../errors/api-error.js';
 import { isPublicAddress } from '../../lib/public-address.js';
@@ -7,14 +7,40 @@ import { isPublicAddress } from '../../lib/public-address.js';
 export interface TargetRules {
   /** Private, loopback and reserved addresses, and plain http. */
   allowPrivate: boolean;
-  /** All addresses of a host name. Default: the system's. */
+  /** All addresses of a host name. Default: those of the DNS; with `allowPrivate` those that the system knows. */
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
 
 /** Below the 5 seconds of a request. */
 const RESOLVE_MILLISECONDS = 2000;
+/** Of a DNS server; the second time it gets twice as long. */
+const ANSWER_MILLISECONDS = 1000;
+/** RFC 6761 6.3: the DNS is not asked. */
+const LOCALHOST = /(^|\.)localhost\.?$/i;
 
 const resolveBySystem = (hostname: string) => systemLookup(hostname, { all: true });
+
+/**
+ * Asks the DNS itself. The system's way has two threads of the process, which the look-ups of the database and of key
+ * servers wait for as well: names that nobody answers for would hold them for as long as the system tries.
+ * @param servers default: the system's, as they are now
+ */
+export async function resolveByDns(hostname: string, servers?: readonly string[]): Promise<LookupAddress[]> {
+  if (LOCALHOST.test(hostname)) return [{ address: '127.0.0.1', family: 4 }];
+  const resolver = new Resolver({ timeout: ANSWER_MILLISECONDS, tries: 2 });
+  if (servers) resolver.setServers(servers);
+  const [four, six] = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+  const addresses = [
+    ...(four.status === 'fulfilled' ? four.value.map((address) => ({ address, family: 4 })) : []),
+    ...(six.status === 'fulfilled' ? six.value.map((address) => ({ address, family: 6 })) : []),
+  ];
+  if (addresses.length === 0 && four.status === 'rejected') throw four.reason;
+  return addresses;
+}
+
+/** What is not on the internet may have its name from elsewhere than the DNS. */
+const resolverOf = ({ resolve, allowPrivate }: TargetRules) =>
+  resolve ?? (allowPrivate ? resolveBySystem : resolveByDns);
 
 /** The host of an address as sockets take it: without the brackets of IPv6. */
 export function hostOf(url: URL): string {
@@ -33,7 +59,7 @@ async function resolveInTime(hostname: string, rules: TargetRules): Promise<Look
     timer = setTimeout(() => reject(new Error('no answer in time')), RESOLVE_MILLISECONDS);
   });
   try {
-    return await Promise.race([(rules.resolve ?? resolveBySystem)(hostname), late]);
+    return await Promise.race([resolverOf(rules)(hostname), late]);
   } catch (cause) {
     throw new ApiError('WebhookTargetRefused', {
       description: 'Events cannot be sent to this WebhookUrl: the name of its host does not resolve. Correct it.',
@@ -81,7 +107,7 @@ export function assertConnectable(url: URL, rules: TargetRules): void {
  * second time (DNS rebinding) gains nothing. Sockets do not ask for literal addresses: see {@link assertConnectable}.
  */
 export function guardedLookup(rules: TargetRules): LookupFunction {
-  const resolve = rules.resolve ?? resolveBySystem;
+  const resolve = resolverOf(rules);
   return (hostname, options, callback) => {
     resolve(hostname).then(
       (addresses) => {
