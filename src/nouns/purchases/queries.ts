@@ -37,8 +37,10 @@ export async function findQuote(
     .executeTakeFirst();
 }
 
-/** Forgets quotes that expired before `before`; the price of a purchase is kept with its order. */
-/** @returns whether more may wait */
+/**
+ * Forgets quotes that expired before `before`; the price of a purchase is kept with its order.
+ * @returns whether more may wait
+ */
 export async function deleteExpiredQuotes(tx: Tx, partnerId: string, before: Date): Promise<boolean> {
   return moreWait(
     await tx
