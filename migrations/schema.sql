@@ -422,7 +422,8 @@ create table webhook_registrations (
   signature_to_ms_signature_header boolean not null,
   version bigint not null,
   changed_on timestamp with time zone not null,
-  changed_by text not null
+  changed_by text not null,
+  registered_on timestamp with time zone
 );
 
 -- constraints
@@ -539,6 +540,7 @@ CREATE INDEX reservations_by_customer ON public.reservations USING btree (partne
 CREATE INDEX retail_prices_by_product ON public.retail_prices USING btree (partner_id, product_id, sku_id);
 CREATE UNIQUE INDEX role_assignments_one ON public.role_assignments USING btree (partner_id, customer_id, scope_key, role_definition_id, principal_id, assignment_state);
 CREATE UNIQUE INDEX users_by_upn ON public.users USING btree (partner_id, customer_id, upn_key) WHERE (deleted_on IS NULL);
+CREATE INDEX webhook_events_aged ON public.webhook_events USING btree (partner_id, status, occurred_on);
 CREATE INDEX webhook_events_by_correlation ON public.webhook_events USING btree (partner_id, correlation_id);
 CREATE INDEX webhook_events_waiting ON public.webhook_events USING btree (partner_id, customer_id, occurred_on, event_id) WHERE (status = 'waiting'::text);
 

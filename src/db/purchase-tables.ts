@@ -230,6 +230,8 @@ export interface WebhookRegistrationsTable {
   version: number;
   changed_on: Date;
   changed_by: string;
+  /** What occurred before is not sent; null: made before it was written down. */
+  registered_on: Fixed<Date | null>;
 }
 
 export interface WebhookKeysTable {

@@ -23,8 +23,8 @@ t.test('every statement says its partner, but for those that have a reason', asy
   t.strictSame(
     textsOf(outside).filter((text) => !/kysely_migration|pg_/.test(text)),
     [
-      'select "partner_id" as "partnerId", min("occurred_on") as "oldest" from "webhook_events" where "status" = $1 group by "partner_id" order by "oldest"',
       'select "partner_id" from "partners" order by "partner_id"',
+      'select * from (select "partner_id" as "partnerId", (select min("occurred_on") as "oldest" from "webhook_events" where "webhook_events"."partner_id" = "partners"."partner_id" and "status" = \'waiting\') as "oldest" from "partners") as "waiting" where "oldest" is not null order by "oldest"',
     ],
     'what walks the partners sees their ids, and how long their events wait',
   );

@@ -1,9 +1,17 @@
 import { type KeyObject, sign } from 'node:crypto';
 import { readClock } from '../../db/clock.js';
-import type { DatabaseHandle } from '../../db/connect.js';
+import type { DatabaseHandle, Tx } from '../../db/connect.js';
 import type { Events } from '../../events.js';
 import { backOff, MAX_ATTEMPTS } from './back-off.js';
-import { type ClaimedEvent, claimDueEvents, recordAttempt } from './event-queries.js';
+import {
+  type ClaimedEvent,
+  claimEvents,
+  type DueEvent,
+  deleteEvents,
+  deleteWaitingEvents,
+  listDueEvents,
+  recordAttempt,
+} from './event-queries.js';
 import { POST_LIMITS, type PostLimits, post } from './post.js';
 import { findRegistration, type RegistrationRow } from './queries.js';
 import { ensureSigningKey, type SigningKey } from './signing-keys.js';
@@ -26,7 +34,8 @@ export interface DeliveryOptions {
 const LEASE_MILLISECONDS = 60_000;
 /** Customers of one partner at once. */
 const AT_ONCE = 8;
-
+/** Of one partner that are looked at in one statement. */
+const CUSTOMERS_AT_ONCE = 1000;
 /** The members of https://learn.microsoft.com/partner-center/developer/partner-center-webhooks#event-model, then ours. */
 interface Payload {
   EventName: string;
@@ -106,23 +115,57 @@ async function deliver(
   });
 }
 
+const isWanted = (registration: RegistrationRow, event: DueEvent): boolean =>
+  registration.webhook_events.includes(event.event_name) &&
+  (registration.registered_on === null || event.occurred_on >= registration.registered_on);
+
+interface Claim {
+  claimed: readonly ClaimedEvent[];
+  registration: RegistrationRow | undefined;
+  /** Whether anything was due. */
+  found: boolean;
+  next: string | undefined;
+}
+
 /**
- * Makes one attempt for each customer of the partner that has an event due, 8 at once.
- * @returns how many attempts were made; 0: nothing is due
+ * Takes what is due of the next customers. Until its lease ends nobody else takes it, so the HTTP call that follows holds no
+ * transaction, and when an instance dies in the call the event comes up again. What the partner is not registered for is
+ * forgotten.
  */
-export async function deliverDueEvents(options: DeliveryOptions, partnerId: string): Promise<number> {
+async function claimDueEvents(tx: Tx, partnerId: string, after: string | undefined): Promise<Claim> {
+  const [registration, now] = await Promise.all([findRegistration(tx, partnerId), readClock(tx)]);
+  if (!registration) {
+    const more = await deleteWaitingEvents(tx, partnerId);
+    return { claimed: [], registration, found: more, next: undefined };
+  }
+  const most = { events: AT_ONCE, customers: CUSTOMERS_AT_ONCE };
+  const { due, next } = await listDueEvents(tx, partnerId, { now, after, most });
+  const wanted = due.filter((event) => isWanted(registration, event));
+  const others = due.filter((event) => !isWanted(registration, event));
+  if (others.length > 0) await deleteEvents(tx, partnerId, others);
+  const leaseEnds = new Date(now.getTime() + LEASE_MILLISECONDS);
+  const claimed = wanted.length > 0 ? await claimEvents(tx, partnerId, wanted, { now, leaseEnds }) : [];
+  return { claimed, registration, found: due.length > 0, next };
+}
+
+/**
+ * Makes one attempt for each of the next customers of the partner that has an event due, 8 at once.
+ * @param after the customer behind which to go on; undefined: from the first on
+ * @returns whether anything was due, and behind which customer to go on; undefined: there are no more
+ */
+export async function deliverDueEvents(
+  options: DeliveryOptions,
+  partnerId: string,
+  after: string | undefined,
+): Promise<Pick<Claim, 'found' | 'next'>> {
   const { db, sealKey, now } = options;
   // Before the claim: a key that cannot be had costs no attempt.
   const key = await ensureSigningKey(db, sealKey, partnerId, now());
-  const { registration, claimed } = await db.write(partnerId, async (tx) => {
-    const [registration, time] = await Promise.all([findRegistration(tx, partnerId), readClock(tx)]);
-    const leaseEnds = new Date(time.getTime() + LEASE_MILLISECONDS);
-    const claimed = registration ? await claimDueEvents(tx, partnerId, { now: time, leaseEnds, limit: AT_ONCE }) : [];
-    return { registration, claimed };
-  });
-  if (!registration || claimed.length === 0) return 0;
+  const claim = await db.write(partnerId, (tx) => claimDueEvents(tx, partnerId, after));
+  const { claimed, registration } = claim;
+  if (!registration) return claim;
   const attempts = await Promise.allSettled(claimed.map((event) => deliver(options, event, registration, key)));
   const failed = attempts.find((attempt) => attempt.status === 'rejected');
   if (failed) throw failed.reason;
-  return claimed.length;
+  return claim;
 }

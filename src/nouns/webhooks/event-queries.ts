@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
 import { FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
 import type { DeliveryResult, WebhookEventsTable } from '../../db/purchase-tables.js';
@@ -9,19 +9,90 @@ export type EventRow = Selectable<WebhookEventsTable>;
 /** What a test event belongs to in place of a customer. */
 export const NO_CUSTOMER = '00000000-0000-0000-0000-000000000000';
 
+// The status is a literal, as a generic plan would not use an index `where status = 'waiting'` for a parameter.
+const WAITING = sql.lit('waiting' as const);
+
+/** Whose events wait, and when the oldest of them occurred. */
+export interface WaitingPartner {
+  partnerId: string;
+  oldest: Date;
+}
+
 /**
- * The partners that have events to be delivered, and when the oldest of each occurred. One statement for all of them, on
- * the rows that the policy `webhook_events_of_watch` shows: asked partner by partner, an idle service of 1000 partners
- * would ask 1000 times a second.
+ * The partners that have events to be delivered, those with the oldest first. One statement for all of them, on the rows
+ * that the policy `webhook_events_of_watch` shows: asked partner by partner, an idle service of 1000 partners would ask 1000
+ * times a second. One index look-up a partner, however much waits.
  */
-export async function listWaitingPartners(db: Reading): Promise<{ partnerId: string; oldest: Date }[]> {
+export async function listWaitingPartners(db: Reading): Promise<WaitingPartner[]> {
   return db
-    .selectFrom('webhook_events')
-    .select((eb) => ['partner_id as partnerId', eb.fn.min('occurred_on').$castTo<Date>().as('oldest')])
-    .where('status', '=', 'waiting')
-    .groupBy('partner_id')
+    .selectFrom((eb) =>
+      eb
+        .selectFrom('partners')
+        .select('partner_id as partnerId')
+        .select((partner) =>
+          partner
+            .selectFrom('webhook_events')
+            .select((event) => event.fn.min('occurred_on').as('oldest'))
+            .whereRef('webhook_events.partner_id', '=', 'partners.partner_id')
+            .where('status', '=', WAITING)
+            .as('oldest'),
+        )
+        .as('waiting'),
+    )
+    .selectAll()
+    .where('oldest', 'is not', null)
     .orderBy('oldest')
+    .$castTo<WaitingPartner>()
     .execute();
+}
+
+type EventKey = Pick<EventRow, 'customer_id' | 'event_id'>;
+
+/** The event of a customer that is before its others. */
+export type DueEvent = EventKey & Pick<EventRow, 'event_name' | 'occurred_on'>;
+
+export interface DueEvents {
+  due: DueEvent[];
+  /** Behind which customer to go on; undefined: there are no more. */
+  next: string | undefined;
+}
+
+/**
+ * Of each customer the oldest event that waits, if it is due, so that none overtakes another: customer by customer, each by
+ * one index look-up, however much waits of it. (Of all that waits those without an earlier one: 0.9 s with 100 000 events of
+ * 1000 customers, 2 ms so.)
+ * @param after a customer; undefined: from the first on
+ * @param most events that are returned, customers that are looked at
+ */
+export async function listDueEvents(
+  db: Reading,
+  partnerId: string,
+  { now, after, most }: { now: Date; after: string | undefined; most: { events: number; customers: number } },
+): Promise<DueEvents> {
+  const firstOf = (customers: RawBuilder<unknown>) => sql`(
+    select customer_id, event_id, event_name, occurred_on, next_attempt_on from webhook_events
+    where partner_id = ${partnerId} and status = 'waiting' and ${customers}
+    order by customer_id, occurred_on, event_id limit 1)`;
+  // Evaluated as far as it is read.
+  const { rows } = await sql<DueEvent & { nth: number; is_due: boolean }>`
+    with recursive first as (
+      select event.*, 1 as nth from ${firstOf(after === undefined ? sql`true` : sql`customer_id > ${after}`)} as event
+      union all
+      select event.*, first.nth + 1 from first, lateral ${firstOf(sql`customer_id > first.customer_id`)} as event
+      where first.nth < ${most.customers}
+    )
+    select customer_id, event_id, event_name, occurred_on, nth, next_attempt_on <= ${now} as is_due from first
+    where next_attempt_on <= ${now} or nth = ${most.customers}
+    limit ${most.events}`.execute(db);
+  const last = rows.at(-1);
+  const isEnd = rows.length < most.events && last?.nth !== most.customers;
+  return { due: rows.filter((row) => row.is_due), next: isEnd ? undefined : last?.customer_id };
+}
+
+function isOneOf(events: readonly EventKey[]) {
+  const customers = events.map((event) => event.customer_id);
+  const ids = events.map((event) => event.event_id);
+  return sql<boolean>`(customer_id, event_id) in (select * from unnest(${customers}::uuid[], ${ids}::uuid[]))`;
 }
 
 export type ClaimedEvent = Pick<
@@ -30,59 +101,28 @@ export type ClaimedEvent = Pick<
 >;
 
 /**
- * Takes what is due: of each customer the oldest event that waits, so that none overtakes another. Until `leaseEnds`
- * nobody else takes it, and nothing behind it is due: the HTTP call that follows holds no transaction. Two instances at
- * once: one locks the row, the other skips it, or finds after the lock that it is not due any more. When an instance
- * dies in the call the event comes up again at the end of the lease.
+ * Begins an attempt of each that is still due, which until `leaseEnds` it is not: two instances at once, and one of them
+ * finds after the lock that another attempt has begun.
  */
-export async function claimDueEvents(
+export async function claimEvents(
   tx: Tx,
   partnerId: string,
-  { now, leaseEnds, limit }: { now: Date; leaseEnds: Date; limit: number },
+  events: readonly EventKey[],
+  { now, leaseEnds }: { now: Date; leaseEnds: Date },
 ): Promise<ClaimedEvent[]> {
   return tx
-    .with('due', (db) =>
-      db
-        .selectFrom('webhook_events as event')
-        .select(['event.partner_id', 'event.customer_id', 'event.event_id'])
-        .where('event.partner_id', '=', partnerId)
-        .where('event.status', '=', 'waiting')
-        .where('event.next_attempt_on', '<=', now)
-        .where((eb) =>
-          eb.not(
-            eb.exists(
-              eb
-                .selectFrom('webhook_events as earlier')
-                .select('earlier.event_id')
-                .whereRef('earlier.partner_id', '=', 'event.partner_id')
-                .whereRef('earlier.customer_id', '=', 'event.customer_id')
-                .where('earlier.status', '=', 'waiting')
-                .where(sql<boolean>`(earlier.occurred_on, earlier.event_id) < (event.occurred_on, event.event_id)`),
-            ),
-          ),
-        )
-        .orderBy('event.next_attempt_on')
-        .limit(limit)
-        .forUpdate('event')
-        .skipLocked(),
-    )
     .updateTable('webhook_events')
-    .from('due')
-    .set((eb) => ({ attempts: eb('webhook_events.attempts', '+', 1), next_attempt_on: leaseEnds }))
-    .where('webhook_events.partner_id', '=', partnerId)
-    .whereRef('webhook_events.partner_id', '=', 'due.partner_id')
-    .whereRef('webhook_events.customer_id', '=', 'due.customer_id')
-    .whereRef('webhook_events.event_id', '=', 'due.event_id')
-    .returning([
-      'webhook_events.partner_id',
-      'webhook_events.customer_id',
-      'webhook_events.event_id',
-      'webhook_events.event_name',
-      'webhook_events.payload',
-      'webhook_events.correlation_id',
-      'webhook_events.attempts',
-    ])
+    .set((eb) => ({ attempts: eb('attempts', '+', 1), next_attempt_on: leaseEnds }))
+    .where('partner_id', '=', partnerId)
+    .where(isOneOf(events))
+    .where('status', '=', WAITING)
+    .where('next_attempt_on', '<=', now)
+    .returning(['partner_id', 'customer_id', 'event_id', 'event_name', 'payload', 'correlation_id', 'attempts'])
     .execute();
+}
+
+export async function deleteEvents(tx: Tx, partnerId: string, events: readonly EventKey[]): Promise<void> {
+  await tx.deleteFrom('webhook_events').where('partner_id', '=', partnerId).where(isOneOf(events)).execute();
 }
 
 /**
@@ -111,21 +151,37 @@ export async function recordAttempt(
   return updated !== undefined;
 }
 
-/** Forgets what waits; `but` names the events that go on waiting. */
-export async function deleteWaitingEvents(tx: Tx, partnerId: string, but: readonly string[] = []): Promise<void> {
-  await tx
+/**
+ * Forgets what waits, of the oldest thousand; `but` names the events that go on waiting. Of more than a thousand each is
+ * forgotten when it is due: it is not what the partner is registered for.
+ * @returns whether more may wait, where nothing goes on waiting
+ */
+export async function deleteWaitingEvents(tx: Tx, partnerId: string, but: readonly string[] = []): Promise<boolean> {
+  const deleted = await tx
     .deleteFrom('webhook_events')
     .where('partner_id', '=', partnerId)
-    .where('status', '=', 'waiting')
+    .where(({ eb, refTuple, selectFrom }) =>
+      eb(
+        refTuple('customer_id', 'event_id'),
+        'in',
+        selectFrom('webhook_events')
+          .select(['customer_id', 'event_id'])
+          .where('partner_id', '=', partnerId)
+          .where('status', '=', WAITING)
+          .orderBy('occurred_on')
+          .limit(FORGOTTEN_AT_ONCE)
+          .$asTuple('customer_id', 'event_id'),
+      ),
+    )
     .where(sql<boolean>`event_name <> all(${[...but]}::text[])`)
-    .execute();
+    .executeTakeFirstOrThrow();
+  return moreWait(deleted);
 }
 
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * Forgets delivered events and test events after 7 days, given up ones after 30; and what waits for a partner without a
- * registration: a switch that ran while it was deleted may have written its event after that.
+ * Forgets delivered events and test events after 7 days, given up ones after 30.
  * @returns whether more may wait
  */
 export async function deleteOldEvents(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
@@ -134,31 +190,29 @@ export async function deleteOldEvents(tx: Tx, partnerId: string, now: Date): Pro
     await tx
       .deleteFrom('webhook_events')
       .where('partner_id', '=', partnerId)
-      .where(({ eb, refTuple, selectFrom, exists, not }) =>
-        eb(
+      .where(({ eb, refTuple, selectFrom }) => {
+        const some = selectFrom('webhook_events')
+          .select(['customer_id', 'event_id'])
+          .where('partner_id', '=', partnerId);
+        const old = some
+          .where('status', '=', sql.lit('delivered'))
+          .where('occurred_on', '<', before(7))
+          .unionAll(some.where('status', '=', sql.lit('failed')).where('occurred_on', '<', before(30)))
+          .unionAll(
+            some
+              .where('customer_id', '=', NO_CUSTOMER)
+              .where('event_name', '=', TEST_EVENT)
+              .where('occurred_on', '<', before(7)),
+          );
+        return eb(
           refTuple('customer_id', 'event_id'),
           'in',
-          selectFrom('webhook_events')
+          selectFrom(old.as('old'))
             .select(['customer_id', 'event_id'])
-            .where('partner_id', '=', partnerId)
-            .where(
-              eb.or([
-                eb('status', '=', 'delivered').and('occurred_on', '<', before(7)),
-                eb('event_name', '=', TEST_EVENT).and('occurred_on', '<', before(7)),
-                eb('status', '=', 'failed').and('occurred_on', '<', before(30)),
-                eb('status', '=', 'waiting').and(
-                  not(
-                    exists(
-                      selectFrom('webhook_registrations').select('partner_id').where('partner_id', '=', partnerId),
-                    ),
-                  ),
-                ),
-              ]),
-            )
             .limit(FORGOTTEN_AT_ONCE)
             .$asTuple('customer_id', 'event_id'),
-        ),
-      )
+        );
+      })
       .executeTakeFirstOrThrow(),
   );
 }

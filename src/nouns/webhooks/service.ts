@@ -27,6 +27,7 @@ export async function createRegistration(
   act: Act,
   wanted: WebhookRegistrationUpdate,
 ): Promise<RegistrationRow> {
+  const now = await readClock(tx);
   const row: RegistrationRow = {
     partner_id: act.partnerId,
     subscriber_id: uuidv4(),
@@ -34,8 +35,9 @@ export async function createRegistration(
     webhook_events: wanted.WebhookEvents,
     signature_to_ms_signature_header: wanted.SignatureTokenToMsSignatureHeader ?? false,
     version: 1,
-    changed_on: await readClock(tx),
+    changed_on: now,
     changed_by: nameOf(act.actor),
+    registered_on: now,
   };
   if (!(await insertRegistration(tx, row))) throw new ApiError('WebhookRegistrationExists');
   return row;

@@ -10,7 +10,7 @@ import { createLog } from '../../../src/log.js';
 import { SYSTEM } from '../../../src/nouns/activity-log/append.js';
 import { switchPermissions } from '../../../src/nouns/purchase-permissions/service.js';
 import { type Receiver, startReceiver } from '../../helpers/receiver.js';
-import { startService } from '../../helpers/service.js';
+import { CONTOSO, startService } from '../../helpers/service.js';
 
 const service = await startService(t, { webhookAllowPrivateTargets: 'true' });
 const { request, sql, tokens } = service;
@@ -407,6 +407,89 @@ t.test('opting out forgets what waits; leaving an event out forgets that one', a
   t.equal(other.received.length, 1);
 });
 
+/** Events that wait, one of each of so many customers that do not exist. */
+const insertWaiting = (count: number, { name = SWITCHED, due = 'now()', occurred = 'now()' } = {}) =>
+  sql(
+    `insert into webhook_events (partner_id, customer_id, event_id, event_name, payload, correlation_id, status, attempts,
+       next_attempt_on, results, occurred_on)
+     select partner_id, gen_random_uuid(), gen_random_uuid(), $1, '{"EventName":"x","Details":{"Direction":"on"}}',
+       gen_random_uuid(), 'waiting', 0, ${due}, '[]', ${occurred}
+     from webhook_registrations, generate_series(1, $2) n where partner_id = $3`,
+    [name, count, CONTOSO],
+  );
+
+t.test('behind however many customers whose events are not due, one that is due is found', async (t) => {
+  const receiver = await registered(t);
+  await insertWaiting(2100, { due: `now() + interval '1 hour'` });
+  for (const order of ['', ' desc']) {
+    await sql(
+      `update webhook_events set next_attempt_on = now() where customer_id =
+         (select customer_id from webhook_events where status = 'waiting' order by customer_id${order} limit 1)`,
+    );
+  }
+  await deliverer(t).runOnce();
+  t.strictSame(seen(receiver), ['on', 'on']);
+});
+
+t.test('after a walk over thousands of customers for nothing their partner rests, not longer', async (t) => {
+  const receiver = await registered(t);
+  await insertWaiting(2100, { due: `now() + interval '1 hour'` });
+  const own = deliverer(t);
+  await own.runOnce();
+  await sql(
+    `update webhook_events set next_attempt_on = now() where event_id = (select event_id from webhook_events limit 1)`,
+  );
+  await own.runOnce();
+  t.strictSame(seen(receiver), []);
+  while (receiver.received.length === 0) await own.runOnce();
+  t.strictSame(seen(receiver), ['on']);
+});
+
+t.test('of thousands of events that wait none is sent after opting out, nor after registering again', async (t) => {
+  await registered(t);
+  await insertWaiting(2500);
+  await request('DELETE', REGISTRATION);
+  t.equal((await statuses()).length, 1500, 'a thousand are forgotten by the request');
+  const receiver = await startReceiver(t);
+  await request('POST', REGISTRATION, { body: { WebhookUrl: receiver.url, WebhookEvents: [SWITCHED] } });
+  const { customerId } = await service.newCustomer();
+  await turn(customerId, 'on');
+  await deliveries.runOnce();
+  t.strictSame(
+    receiver.received.map(({ event }) => event.Details.CustomerId),
+    [customerId],
+  );
+  t.strictSame(await statuses(), ['delivered']);
+});
+
+t.test('what waits for a partner without a registration is forgotten, thousands of them', async (t) => {
+  await registered(t);
+  await insertWaiting(2500);
+  await sql('delete from webhook_registrations');
+  await deliveries.runOnce();
+  t.strictSame(await statuses(), []);
+});
+
+t.test('of thousands of events that are left out none is sent, and the next of their customers goes on', async (t) => {
+  const receiver = await registered(t, [SWITCHED, 'test-created']);
+  await insertWaiting(1020, {
+    name: 'test-created',
+    occurred: `now() - interval '2 seconds' + n * interval '1 millisecond'`,
+  });
+  await sql('update webhook_registrations set registered_on = null');
+  await sql(
+    `insert into webhook_events
+     select partner_id, customer_id, gen_random_uuid(), $1, payload, correlation_id, status, attempts, now(), '[]', now()
+     from webhook_events order by occurred_on desc limit 3`,
+    [SWITCHED],
+  );
+  await request('PUT', REGISTRATION, { body: { WebhookUrl: receiver.url, WebhookEvents: [SWITCHED] } });
+  t.equal((await statuses()).length, 23);
+  await deliveries.runOnce();
+  t.strictSame(seen(receiver), ['on', 'on', 'on']);
+  t.strictSame(await statuses(), ['delivered', 'delivered', 'delivered']);
+});
+
 t.test('it runs by itself, and stops when what is under way has ended', async (t) => {
   const receiver = await registered(t);
   const { customerId } = await service.newCustomer();
@@ -444,6 +527,7 @@ t.test('the age of the oldest event that waits is told', async (t) => {
   };
   t.equal(await age(), 0);
   await turn(customerId, 'on');
+  await sql(`update webhook_registrations set registered_on = now() - interval '2 hours'`);
   await sql(`update webhook_events set occurred_on = now() - interval '1 hour'`);
   const seconds = await age();
   t.ok(seconds >= 3600 && seconds < 3700, `${seconds}`);
