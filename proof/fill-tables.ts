@@ -30,6 +30,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   deny_assignments: {},
   request_ledger: {},
   webhook_registrations: { partner_id: 'gen_random_uuid()' },
+  webhook_keys: { partner_id: 'gen_random_uuid()' },
   webhook_events: { status: "'delivered'" },
 };
 

@@ -27,6 +27,7 @@ export interface Size {
 export const PAGE = 20;
 /** The customer whose lists are asked for. */
 export const ASKED = 600;
+const NOT_ASKED = 6_000_000;
 const MANY_USERS = 3000;
 const DAY_MS = 86_400_000;
 
@@ -59,6 +60,24 @@ export async function insertManyUsers({ sql }: HarnessDatabase): Promise<void> {
      select $1, $2, gen_random_uuid(), upn, upn, 'User ' || n, 'User', n, 'US', 'managed', 'member', 'active', 1, now()
      from generate_series(1, $3::int) n, lateral (select 'user' || n || '@onmicrosoft.com' as upn) u`,
     [CONTOSO, customerId(ASKED), MANY_USERS],
+  );
+}
+
+/** So many events that wait, of customers that are not asked for: of one of them as many as of all others together. */
+export async function insertOutbox({ sql }: HarnessDatabase, events: number): Promise<void> {
+  await sql(
+    `insert into webhook_registrations (partner_id, subscriber_id, webhook_url, webhook_events,
+       signature_to_ms_signature_header, version, changed_on, changed_by)
+     values ($1, gen_random_uuid(), 'https://192.0.2.1/', '{t}', false, 1, now(), 't')`,
+    [CONTOSO],
+  );
+  await sql(
+    `insert into webhook_events (partner_id, customer_id, event_id, event_name, payload, correlation_id, status, attempts,
+       next_attempt_on, results, occurred_on)
+     select $1, case when n % 2 = 0 then $3 else gen_random_uuid() end, gen_random_uuid(), 't', '{}', gen_random_uuid(),
+       'waiting', 0, now() + n % 2 * interval '1 hour', '[]', now() - n * interval '1 second'
+     from generate_series(1, $2::int) n`,
+    [CONTOSO, events, customerId(NOT_ASKED)],
   );
 }
 
