@@ -35,7 +35,7 @@ export type Failure =
 
 const RETRY = new Set(['40001', '40P01']);
 const BUSY = new Set(['55P03', '57014']);
-const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '53300', '53100', '53200', '25006', '25P03', '25P04']);
+const UNAVAILABLE = new Set(['53300', '53100', '53200', '25006', '25P03', '25P04']);
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
 const LOST =
   /Connection terminated|not queryable|Client was closed|timeout exceeded when trying to connect|connection timeout|Cannot use a pool after calling end/i;
@@ -58,7 +58,8 @@ export function classifyFailure(error: unknown): Failure {
     if (RETRY.has(code) || isOutdated(error)) return 'retry';
     if (BUSY.has(code)) return 'busy';
     if (code === '23505') return 'conflict';
-    if (UNAVAILABLE.has(code) || code.startsWith('08')) return 'unavailable';
+    // 57P: the server ends the session, whatever for: it stops, or somebody ended it, or it was idle for too long.
+    if (UNAVAILABLE.has(code) || /^(?:08|57P)/.test(code)) return 'unavailable';
     return 'unexpected';
   }
   if (error instanceof DatabaseUnavailable) return 'unavailable';

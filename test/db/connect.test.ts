@@ -249,6 +249,26 @@ t.test('a backend killed before COMMIT is one retry, and the pool serves on', as
   await own.close();
 });
 
+t.test('a session that the server has ended for being idle is one retry', async (t) => {
+  const url = new URL(service.urls.app);
+  url.searchParams.set('options', '-c idle_session_timeout=10ms');
+  const own = open(url.href, 1);
+  const { customerId } = await service.newCustomer();
+  const works: readonly (() => Promise<unknown>)[] = [
+    () => own.read(CONTOSO, (reading) => sql`select 1`.execute(reading)),
+    () => own.lookUp(CONTOSO, (reading) => sql`select 1`.execute(reading)),
+    () => own.write(CONTOSO, (tx) => rename(tx, customerId, 'not idle')),
+  ];
+  for (const work of works) {
+    await own.query('select 1');
+    // What the server says meanwhile is read only after the next statement was sent.
+    for (const begun = performance.now(); performance.now() - begun < 50; );
+    await t.resolves(work());
+  }
+  t.equal(await nameOf(customerId), 'not idle');
+  await own.close();
+});
+
 t.test('look-ups of one turn are one statement per partner, and each gets what is its own', async (t) => {
   const made = await Promise.all([1, 2, 3].map(() => service.newCustomer()));
   const asked: [string, readonly string[]][] = [];
