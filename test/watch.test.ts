@@ -9,7 +9,7 @@ import { NO_CUSTOMER } from '../src/nouns/webhooks/event-queries.js';
 import { startWatch } from '../src/watch.js';
 import { purchaseOf } from './contract/tenant-bodies.js';
 import { holdRow } from './helpers/locks.js';
-import { CONTOSO, type MadeCustomer, startService } from './helpers/service.js';
+import { CONTOSO, FABRIKAM, type MadeCustomer, startService } from './helpers/service.js';
 import { changeTriggers } from './helpers/triggers.js';
 
 const service = await startService(t);
@@ -135,11 +135,11 @@ t.test('however much has to be forgotten, no statement forgets more than a thous
 
 t.test('events are forgotten when their time is over', async (t) => {
   const { customerId } = await service.newCustomer();
-  const insert = (name: string, status: string, days: number, of = customerId) =>
+  const insert = (name: string, status: string, days: number, of = customerId, partnerId = CONTOSO) =>
     service.sql(
       `insert into webhook_events values ($1, $2, gen_random_uuid(), $3, '{}', gen_random_uuid(), $4, 1, now(), '[]',
          now() - $5 * interval '1 day')`,
-      [CONTOSO, of, name, status, days],
+      [partnerId, of, name, status, days],
     );
   await service.sql(
     `insert into webhook_registrations values ($1, gen_random_uuid(), 'https://a.example', '{x}', false, 1, now(), 'x')`,
@@ -149,6 +149,7 @@ t.test('events are forgotten when their time is over', async (t) => {
     for (const status of ['waiting', 'delivered', 'failed']) await insert('x', status, days);
     await insert('test-created', 'failed', days, NO_CUSTOMER);
   }
+  await insert('orphan', 'delivered', 0, customerId, FABRIKAM);
   await watch.runOnce();
   const left = await service.sql(
     `select event_name || ' ' || status || ' ' || round(extract(epoch from now() - occurred_on) / 86400) as event
@@ -157,6 +158,7 @@ t.test('events are forgotten when their time is over', async (t) => {
   t.strictSame(
     left.map(({ event }) => event),
     [
+      'orphan delivered 0',
       'test-created failed 6',
       'x delivered 6',
       'x failed 6',
