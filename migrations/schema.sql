@@ -528,6 +528,7 @@ CREATE UNIQUE INDEX change_requests_open ON public.change_requests USING btree (
 CREATE UNIQUE INDEX customers_by_domain ON public.customers USING btree (partner_id, domain) WHERE (deleted_on IS NULL);
 CREATE INDEX customers_by_tenant ON public.customers USING btree (customer_id);
 CREATE INDEX customers_listed ON public.customers USING btree (partner_id, company_name_key, customer_id) INCLUDE (company_name, domain, relationship) WHERE (deleted_on IS NULL);
+CREATE INDEX group_members_by_member ON public.group_members USING btree (partner_id, customer_id, member_id, group_id);
 CREATE INDEX orders_by_time ON public.orders USING btree (partner_id, customer_id, created_on, order_id);
 CREATE INDEX orders_waiting ON public.orders USING btree (partner_id, approval_expires_on) WHERE (status = 'pending'::text);
 CREATE INDEX purchase_permissions_ends ON public.purchase_permissions USING btree (partner_id, effective_until) WHERE (effective_until IS NOT NULL);

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { DatabaseHandle, Reading } from '../../db/connect.js';
+import { oneByOne } from '../../db/one-by-one.js';
 
 /** What a tenant is here. A tenant that is a partner is not looked for among the customers. */
 export async function findTenantKind(
@@ -48,10 +49,19 @@ export async function listGroupsOf(db: Reading, partnerId: string, tenantId: str
         .union(
           cte
             .selectFrom('held_by')
-            .innerJoin('group_members as m', 'm.member_id', 'held_by.group_id')
-            .select('m.group_id')
-            .where('m.partner_id', '=', partnerId)
-            .where('m.customer_id', '=', tenantId),
+            .innerJoinLateral(
+              (eb) =>
+                oneByOne(
+                  eb
+                    .selectFrom('group_members')
+                    .select('group_members.group_id')
+                    .where('partner_id', '=', partnerId)
+                    .where('customer_id', '=', tenantId)
+                    .whereRef('member_id', '=', 'held_by.group_id'),
+                ).as('m'),
+              (join) => join.onTrue(),
+            )
+            .select('m.group_id'),
         ),
     )
     .selectFrom('held_by')

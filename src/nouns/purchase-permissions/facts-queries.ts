@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import { compileOnce } from '../../db/compile-once.js';
 import type { Reading } from '../../db/connect.js';
+import { oneByOne } from '../../db/one-by-one.js';
 import type { Database } from '../../db/tables.js';
 import type { Facts, UserFact } from './decide.js';
 
@@ -70,79 +71,105 @@ const roleAssignmentsOf = (db: Kysely<Database>, $: Of) =>
     .where('a.customer_id', '=', $.customerId)
     .where(holdsRole($.roleIds));
 
+/** Who holds one of the roles, each once. */
+const holdersOf = (db: Kysely<Database>, $: Of) =>
+  db
+    .selectFrom('role_assignments as a')
+    .select('a.principal_id as id')
+    .distinct()
+    .where('a.partner_id', '=', $.partnerId)
+    .where('a.customer_id', '=', $.customerId)
+    .where(holdsRole($.roleIds));
+
+/** @param id column of a row before */
+const userWith = (db: Kysely<Database>, $: Of, id: string) =>
+  oneByOne(
+    db
+      .selectFrom('users')
+      .select(['user_id', 'user_principal_name', 'user_type', 'account_state', 'home_domain', 'deleted_on'])
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId)
+      .where('user_id', '=', sql.ref<string>(id)),
+  ).as('u');
+
+/** @param id column of a row before */
+const groupWith = (db: Kysely<Database>, $: Of, id: string) =>
+  oneByOne(
+    db
+      .selectFrom('groups')
+      .select('group_id')
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId)
+      .where('group_id', '=', sql.ref<string>(id)),
+  ).as('g');
+
+const membersOf = (db: Kysely<Database>, $: Of, group: string) =>
+  db
+    .selectFrom('group_members as m')
+    .where('m.partner_id', '=', $.partnerId)
+    .where('m.customer_id', '=', $.customerId)
+    .where('m.group_id', '=', sql.ref<string>(group));
+
 /** Users that hold one of the roles themselves. */
 const principalsOf = (db: Kysely<Database>, $: Of) =>
   db
-    .selectFrom('users as u')
-    .innerJoin('role_assignments as a', (join) =>
-      join
-        .onRef('a.partner_id', '=', 'u.partner_id')
-        .onRef('a.customer_id', '=', 'u.customer_id')
-        .onRef('a.principal_id', '=', 'u.user_id'),
-    )
-    .select(['u.user_id', 'u.user_principal_name', 'u.user_type', 'u.account_state', 'u.home_domain', 'u.deleted_on'])
-    .distinct()
-    .where('u.partner_id', '=', $.partnerId)
-    .where('u.customer_id', '=', $.customerId)
-    .where('a.partner_id', '=', $.partnerId)
-    .where(holdsRole($.roleIds));
+    .selectFrom(holdersOf(db, $).as('holder'))
+    .innerJoinLateral(userWith(db, $, 'holder.id'), (join) => join.onTrue())
+    .selectAll('u');
 
 const groupsOf = (db: Kysely<Database>, $: Of) =>
   db
-    .selectFrom('groups as g')
-    .innerJoin('role_assignments as a', (join) =>
-      join
-        .onRef('a.partner_id', '=', 'g.partner_id')
-        .onRef('a.customer_id', '=', 'g.customer_id')
-        .onRef('a.principal_id', '=', 'g.group_id'),
-    )
-    .select('g.group_id')
-    .distinct()
-    .where('g.partner_id', '=', $.partnerId)
-    .where('g.customer_id', '=', $.customerId)
-    .where('a.partner_id', '=', $.partnerId)
-    .where(holdsRole($.roleIds));
+    .selectFrom(holdersOf(db, $).as('holder'))
+    .innerJoinLateral(groupWith(db, $, 'holder.id'), (join) => join.onTrue())
+    .selectAll('g');
 
-/** Home users that are in a group holding one of the roles, directly or through nested groups; some per group. */
+/** Groups in a group. */
+const nestedIn = (db: Kysely<Database>, $: Of, group: string) =>
+  oneByOne(
+    membersOf(db, $, group)
+      .innerJoinLateral(groupWith(db, $, 'm.member_id'), (join) => join.onTrue())
+      .selectAll('g'),
+  ).as('nested');
+
+/** Home users in a group, the first by their ids. */
+const liveMembersOf = (db: Kysely<Database>, $: Of, group: string) =>
+  membersOf(db, $, group)
+    .innerJoinLateral(userWith(db, $, 'm.member_id'), (join) => join.onTrue())
+    .selectAll('u')
+    .where('u.account_state', '=', 'active')
+    .where('u.user_type', '=', 'member')
+    .where('u.home_domain', 'is', null)
+    .where('u.deleted_on', 'is', null)
+    .orderBy('m.member_id')
+    .limit(sql.lit(MEMBERS_PER_GROUP))
+    .as('u');
+
+/**
+ * Home users that are in a group holding one of the roles, directly or through nested groups; some per group, which are among
+ * the first of each of the groups in it.
+ */
 const selectLiveMembers = compileOnce(
   (db, $: Of) =>
     db
-      .withRecursive('reach(root_id, member_id)', (cte) =>
+      .withRecursive('reach(root_id, group_id)', (cte) =>
         cte
-          .selectFrom('group_members as m')
-          .innerJoin('role_assignments as a', (join) =>
-            join
-              .onRef('a.partner_id', '=', 'm.partner_id')
-              .onRef('a.customer_id', '=', 'm.customer_id')
-              .onRef('a.principal_id', '=', 'm.group_id'),
-          )
-          .select(['m.group_id as root_id', 'm.member_id'])
-          .where('m.partner_id', '=', $.partnerId)
-          .where('m.customer_id', '=', $.customerId)
-          .where('a.partner_id', '=', $.partnerId)
-          .where(holdsRole($.roleIds))
+          .selectFrom(holdersOf(db, $).as('holder'))
+          .select(['holder.id as root_id', 'holder.id as group_id'])
           .union(
             cte
               .selectFrom('reach')
-              .innerJoin('group_members as n', 'n.group_id', 'reach.member_id')
-              .select(['reach.root_id', 'n.member_id'])
-              .where('n.partner_id', '=', $.partnerId)
-              .where('n.customer_id', '=', $.customerId),
+              .innerJoinLateral(nestedIn(db, $, 'reach.group_id'), (join) => join.onTrue())
+              .select(['reach.root_id', 'nested.group_id']),
           ),
       )
       .selectFrom((eb) =>
         eb
           .selectFrom('reach')
-          .innerJoin('users as u', 'u.user_id', 'reach.member_id')
-          .select(['reach.root_id', 'u.user_id', 'u.user_principal_name', 'u.user_type', 'u.account_state'])
-          .select(['u.home_domain', 'u.deleted_on'])
-          .select(sql<number>`row_number() over (partition by reach.root_id order by u.user_id)`.as('nth'))
-          .where('u.partner_id', '=', $.partnerId)
-          .where('u.customer_id', '=', $.customerId)
-          .where('u.account_state', '=', 'active')
-          .where('u.user_type', '=', 'member')
-          .where('u.home_domain', 'is', null)
-          .where('u.deleted_on', 'is', null)
+          .innerJoinLateral(liveMembersOf(db, $, 'reach.group_id'), (join) => join.onTrue())
+          .select('reach.root_id')
+          .selectAll('u')
+          .select(sql<number>`dense_rank() over (partition by reach.root_id order by u.user_id)`.as('nth'))
+          .distinct()
           .as('live'),
       )
       .selectAll('live')
