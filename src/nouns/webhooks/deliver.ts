@@ -142,7 +142,7 @@ async function claimDueEvents(tx: Tx, partnerId: string, after: string | undefin
   const { due, next } = await listDueEvents(tx, partnerId, { now, after, most });
   const wanted = due.filter((event) => isWanted(registration, event));
   const others = due.filter((event) => !isWanted(registration, event));
-  if (others.length > 0) await deleteEvents(tx, partnerId, others);
+  await deleteEvents(tx, partnerId, others);
   const leaseEnds = new Date(now.getTime() + LEASE_MILLISECONDS);
   const claimed = wanted.length > 0 ? await claimEvents(tx, partnerId, wanted, { now, leaseEnds }) : [];
   return { claimed, registration, found: due.length > 0, next };

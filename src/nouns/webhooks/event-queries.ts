@@ -1,6 +1,6 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
-import { FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
+import { FORGOTTEN_AT_ONCE } from '../../db/forget.js';
 import type { DeliveryResult, WebhookEventsTable } from '../../db/purchase-tables.js';
 import { TEST_EVENT } from './event-names.js';
 
@@ -122,6 +122,7 @@ export async function claimEvents(
 }
 
 export async function deleteEvents(tx: Tx, partnerId: string, events: readonly EventKey[]): Promise<void> {
+  if (events.length === 0) return;
   await tx.deleteFrom('webhook_events').where('partner_id', '=', partnerId).where(isOneOf(events)).execute();
 }
 
@@ -157,25 +158,17 @@ export async function recordAttempt(
  * @returns whether more may wait, where nothing goes on waiting
  */
 export async function deleteWaitingEvents(tx: Tx, partnerId: string, but: readonly string[] = []): Promise<boolean> {
-  const deleted = await tx
-    .deleteFrom('webhook_events')
+  const oldest = await tx
+    .selectFrom('webhook_events')
+    .select(['customer_id', 'event_id', 'event_name'])
     .where('partner_id', '=', partnerId)
-    .where(({ eb, refTuple, selectFrom }) =>
-      eb(
-        refTuple('customer_id', 'event_id'),
-        'in',
-        selectFrom('webhook_events')
-          .select(['customer_id', 'event_id'])
-          .where('partner_id', '=', partnerId)
-          .where('status', '=', WAITING)
-          .orderBy('occurred_on')
-          .limit(FORGOTTEN_AT_ONCE)
-          .$asTuple('customer_id', 'event_id'),
-      ),
-    )
-    .where(sql<boolean>`event_name <> all(${[...but]}::text[])`)
-    .executeTakeFirstOrThrow();
-  return moreWait(deleted);
+    .where('status', '=', WAITING)
+    .orderBy('occurred_on')
+    .limit(FORGOTTEN_AT_ONCE)
+    .execute();
+  const forgotten = oldest.filter(({ event_name }) => !but.includes(event_name));
+  await deleteEvents(tx, partnerId, forgotten);
+  return oldest.length === FORGOTTEN_AT_ONCE;
 }
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -186,35 +179,21 @@ const DAY = 24 * 60 * 60 * 1000;
  */
 export async function deleteOldEvents(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
   const before = (days: number) => new Date(now.getTime() - days * DAY);
-  return moreWait(
-    await tx
-      .deleteFrom('webhook_events')
-      .where('partner_id', '=', partnerId)
-      .where(({ eb, refTuple, selectFrom }) => {
-        const some = selectFrom('webhook_events')
-          .select(['customer_id', 'event_id'])
-          .where('partner_id', '=', partnerId);
-        const old = some
-          .where('status', '=', sql.lit('delivered'))
-          .where('occurred_on', '<', before(7))
-          .unionAll(some.where('status', '=', sql.lit('failed')).where('occurred_on', '<', before(30)))
-          .unionAll(
-            some
-              .where('customer_id', '=', NO_CUSTOMER)
-              .where('event_name', '=', TEST_EVENT)
-              .where('occurred_on', '<', before(7)),
-          );
-        return eb(
-          refTuple('customer_id', 'event_id'),
-          'in',
-          selectFrom(old.as('old'))
-            .select(['customer_id', 'event_id'])
-            .limit(FORGOTTEN_AT_ONCE)
-            .$asTuple('customer_id', 'event_id'),
-        );
-      })
-      .executeTakeFirstOrThrow(),
-  );
+  const some = tx.selectFrom('webhook_events').select(['customer_id', 'event_id']).where('partner_id', '=', partnerId);
+  const old = await some
+    .where('status', '=', sql.lit('delivered'))
+    .where('occurred_on', '<', before(7))
+    .unionAll(some.where('status', '=', sql.lit('failed')).where('occurred_on', '<', before(30)))
+    .unionAll(
+      some
+        .where('customer_id', '=', NO_CUSTOMER)
+        .where('event_name', '=', TEST_EVENT)
+        .where('occurred_on', '<', before(7)),
+    )
+    .limit(FORGOTTEN_AT_ONCE)
+    .execute();
+  await deleteEvents(tx, partnerId, old);
+  return old.length === FORGOTTEN_AT_ONCE;
 }
 
 /** When the partner's test events since then occurred, oldest first. */

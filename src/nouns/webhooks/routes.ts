@@ -103,8 +103,8 @@ export const webhookRegistrations: FastifyPluginAsyncTypebox<WebhookOptions> = a
     async (request, reply) => {
       const { body } = request;
       await prepare(request, body.WebhookUrl);
-      return app.write(request, reply, request.caller.tenantId, async (tx, act, commitWith) => {
-        const row = await replaceRegistration(tx, act, commitWith, body);
+      return app.write(request, reply, request.caller.tenantId, async (tx, act) => {
+        const row = await replaceRegistration(tx, act, body);
         return { status: 200, body: toRegistration(row), committed: () => announce(act, 'updated', row.webhook_url) };
       });
     },
@@ -123,8 +123,8 @@ export const webhookRegistrations: FastifyPluginAsyncTypebox<WebhookOptions> = a
       },
     },
     async (request, reply) =>
-      app.write(request, reply, request.caller.tenantId, async (tx, act, commitWith) => {
-        await removeRegistration(tx, act, commitWith);
+      app.write(request, reply, request.caller.tenantId, async (tx, act) => {
+        await removeRegistration(tx, act);
         return { status: 204, committed: () => announce(act, 'deleted') };
       }),
   );

@@ -50,7 +50,6 @@ export async function createRegistration(
 export async function replaceRegistration(
   tx: Tx,
   act: Act,
-  commitWith: CommitWith,
   wanted: WebhookRegistrationUpdate,
 ): Promise<RegistrationRow> {
   const row = await updateRegistration(tx, act.partnerId, {
@@ -61,14 +60,14 @@ export async function replaceRegistration(
     changed_by: nameOf(act.actor),
   });
   if (!row) throw new ApiError('WebhookRegistrationNotFound');
-  commitWith(deleteWaitingEvents(tx, act.partnerId, row.webhook_events));
+  await deleteWaitingEvents(tx, act.partnerId, row.webhook_events);
   return row;
 }
 
 /** Opts out: nothing is sent any more, what waits is forgotten. @throws ApiError WebhookRegistrationNotFound */
-export async function removeRegistration(tx: Tx, act: Act, commitWith: CommitWith): Promise<void> {
+export async function removeRegistration(tx: Tx, act: Act): Promise<void> {
   if (!(await deleteRegistration(tx, act.partnerId))) throw new ApiError('WebhookRegistrationNotFound');
-  commitWith(deleteWaitingEvents(tx, act.partnerId));
+  await deleteWaitingEvents(tx, act.partnerId);
 }
 
 /**
