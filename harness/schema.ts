@@ -42,7 +42,9 @@ const QUERIES = {
     order by c.relname, step.n`,
   policies: `
     select format('create policy %I on %I as %s for %s to %s%s%s;', p.policyname, p.tablename, lower(p.permissive), lower(p.cmd),
-      array_to_string(p.roles, ', '), coalesce(E'\\n  using ' || p.qual, ''), coalesce(E'\\n  with check ' || p.with_check, '')) as line
+      array_to_string(p.roles, ', '), coalesce(E'\\n  using ' ||
+        regexp_replace(trim(regexp_replace(p.qual, '\\s+', ' ', 'g')), '^CASE.*', '(\\&)'), ''),
+      coalesce(E'\\n  with check ' || p.with_check, '')) as line
     from pg_policies p where p.schemaname = 'public' order by p.tablename, p.policyname`,
   grants: `
     select format('grant %s on %I to %I;', string_agg(lower(g.privilege_type), ', ' order by lower(g.privilege_type)),

@@ -687,7 +687,7 @@ create policy webhook_events_of_partner on webhook_events as permissive for all 
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
 create policy webhook_events_of_watch on webhook_events as permissive for select to public
-  using ((status = 'waiting'::text) AND (current_setting('app.watch'::text, true) = 'on'::text));
+  using (CASE WHEN (current_setting('app.watch'::text, true) = 'on'::text) THEN (status = 'waiting'::text) ELSE false END);
 create policy webhook_keys_of_partner on webhook_keys as permissive for all to public
   using (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid)
   with check (partner_id = (NULLIF(current_setting('app.partner_id'::text, true), ''::text))::uuid);
