@@ -3,7 +3,7 @@ import type { HarnessDatabase } from './database.js';
 
 export const CONTOSO = '634f6379-ad54-449b-9821-564f737158ab';
 export const FABRIKAM = 'b36d1c8a-3f5e-4f0e-9a36-6f1f0c2b7d11';
-const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
+export const OWNER_ROLE = '8e3af657-a8ff-443c-a75c-2fe8c4bcb635';
 const ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000001';
 const SECOND_ADMIN_AGENTS_GROUP = 'aaaaaaaa-0000-4000-8000-000000000002';
 const ROWS_PER_STATEMENT = 250_000;
@@ -12,10 +12,10 @@ const ROWS_PER_STATEMENT = 250_000;
 type Filled = Pick<HarnessDatabase, 'sql'>;
 
 /** Ids are numbers in the form of GUIDs, one range for each kind of row. */
-type Kind = '8000' | '9000' | 'a000' | 'b000' | 'c000';
-const idOf = (kind: Kind, number: string) =>
+type Kind = '8000' | '9000' | 'a000' | 'b000' | 'c000' | 'd000' | 'e000';
+export const idSql = (kind: Kind, number: string) =>
   `('00000000-0000-4000-${kind}-' || lpad((${number})::text, 12, '0'))::uuid`;
-export const customerIdSql = (number: string) => idOf('8000', number);
+export const customerIdSql = (number: string) => idSql('8000', number);
 const id = (kind: Kind, number: number) => `00000000-0000-4000-${kind}-${String(number).padStart(12, '0')}`;
 export const customerId = (number: number) => id('8000', number);
 /** The customer's Azure plan, its Azure subscription, and the home user who is Owner on it: see {@link insertEligibility}. */
@@ -74,7 +74,7 @@ export async function insertEligibility({ sql }: Filled, to: number): Promise<vo
        auto_renew_enabled, has_purchasable_addons, is_microsoft_product, publisher_name, mpn_id, order_id,
        suspension_reasons, registration_status, transition_in_progress, creation_date, effective_start_date,
        commitment_end_date, version)
-     select $1, ${customerIdSql('n')}, ${idOf('9000', 'n')}, 'DZH318Z0BPS6:0001:DZH318Z0BML6', 'Azure plan',
+     select $1, ${customerIdSql('n')}, ${idSql('9000', 'n')}, 'DZH318Z0BPS6:0001:DZH318Z0BML6', 'Azure plan',
        'Azure plan', 'DZH318Z0BPS6', 'Azure plan', 1, 'Usage-based', 'active', 'usage', 'one_time', false, false, false,
        true, 'Microsoft', '1234567', 'order-' || n, '{}', 'notregistered', false, now() - interval '1 year',
        now() - interval '1 year', '9999-12-10', 1
@@ -84,7 +84,7 @@ export async function insertEligibility({ sql }: Filled, to: number): Promise<vo
   await sql(
     `insert into azure_subscriptions (partner_id, azure_subscription_id, customer_id, subscription_id, friendly_name,
        status, arm_state, quota_id, management_groups, version, created_on)
-     select $1, ${idOf('a000', 'n')}, ${customerIdSql('n')}, ${idOf('9000', 'n')}, 'Azure subscription 1', 'active',
+     select $1, ${idSql('a000', 'n')}, ${customerIdSql('n')}, ${idSql('9000', 'n')}, 'Azure subscription 1', 'active',
        'Enabled', 'CSP_2015-05-01', '{}', 1, now() - interval '1 year'
      from generate_series(1, $2::int) n`,
     [CONTOSO, to],
@@ -92,7 +92,7 @@ export async function insertEligibility({ sql }: Filled, to: number): Promise<vo
   await sql(
     `insert into users (partner_id, customer_id, user_id, user_principal_name, upn_key, display_name, first_name,
        last_name, usage_location, user_domain_type, user_type, account_state, version, created_on)
-     select $1, ${customerIdSql('n')}, ${idOf('b000', 'n')}, upn, upn, 'Olga Owner', 'Olga', 'Owner', 'US', 'managed',
+     select $1, ${customerIdSql('n')}, ${idSql('b000', 'n')}, upn, upn, 'Olga Owner', 'Olga', 'Owner', 'US', 'managed',
        'member', 'active', 1, now() - interval '1 year'
      from generate_series(1, $2::int) n, lateral (select 'olga@c' || n || '.onmicrosoft.com' as upn) u`,
     [CONTOSO, to],
@@ -101,12 +101,12 @@ export async function insertEligibility({ sql }: Filled, to: number): Promise<vo
   await sql(
     `insert into role_assignments (partner_id, customer_id, role_assignment_id, scope, scope_key, scope_level,
        azure_subscription_id, role_definition_id, principal_id, principal_type, assignment_state, created_on, updated_on)
-     select $1, ${customerIdSql('n')}, ${idOf('c000', '2 * n + foreign_group::int')}, scope, scope, 'subscription',
-       ${idOf('a000', 'n')}, $3, case when foreign_group then $4::uuid else ${idOf('b000', 'n')} end,
+     select $1, ${customerIdSql('n')}, ${idSql('c000', '2 * n + foreign_group::int')}, scope, scope, 'subscription',
+       ${idSql('a000', 'n')}, $3, case when foreign_group then $4::uuid else ${idSql('b000', 'n')} end,
        case when foreign_group then 'ForeignGroup' else 'User' end, 'active', now() - interval '1 year',
        now() - interval '1 year'
      from generate_series(1, $2::int) n, (values (false), (true)) g (foreign_group),
-       lateral (select '/subscriptions/' || ${idOf('a000', 'n')} as scope) s`,
+       lateral (select '/subscriptions/' || ${idSql('a000', 'n')} as scope) s`,
     [CONTOSO, to, OWNER_ROLE, ADMIN_AGENTS_GROUP],
   );
 }
@@ -154,8 +154,8 @@ export async function insertQuotes(
   const rows = await sql<{ quote_id: string; customer_id: string }>(
     `insert into quotes (partner_id, quote_id, customer_id, request, price, created_on, created_by, expires_on)
      select $1, gen_random_uuid(), ${customerIdSql('customer')},
-       $4::jsonb || jsonb_build_object('azureSubscriptionId', ${idOf('a000', 'customer')}), $5, now(),
-       ${idOf('b000', 'customer')}, now() + interval '1 day'
+       $4::jsonb || jsonb_build_object('azureSubscriptionId', ${idSql('a000', 'customer')}), $5, now(),
+       ${idSql('b000', 'customer')}, now() + interval '1 day'
      from generate_series(1, $2::int) n, lateral (select 1 + n % $3::int as customer) c
      returning quote_id, customer_id`,
     [CONTOSO, count, customers, JSON.stringify(RESERVATION), JSON.stringify(price)],

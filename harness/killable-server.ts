@@ -14,6 +14,8 @@ export interface KillableServer {
   /** PGDATA */
   dataDirectory: string;
   superuserUrl: string;
+  /** Of the server, which goes on over every start. */
+  logFile: string;
   /** Processes that serve a client, not those of the server itself. */
   backends(): number[];
   /** Ends the server and returns when none of its processes is left: SIGINT fast, SIGQUIT immediate, SIGKILL nobody cleans up. */
@@ -83,6 +85,7 @@ export async function startKillableServer(
     port,
     dataDirectory,
     superuserUrl,
+    logFile: join(dataDir, 'postgres.log'),
     backends: () => {
       const postmaster = findPostmaster(dataDirectory);
       return postmaster ? childrenOf(postmaster.pid).filter(servesClient) : [];

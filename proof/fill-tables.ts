@@ -19,9 +19,12 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   partners: { partner_id: 'gen_random_uuid()' },
   customer_agreements: {},
   quotes: {},
+  carts: { status: "'Active'" },
+  price_books: { partner_id: 'gen_random_uuid()' },
   orders: { kind: "'reservation'", origin: "'partner'", status: "'completed'" },
   reservation_orders: { origin: "'partner'", billing_plan: "'Upfront'" },
   reservations: { applied_scope_type: "'Shared'", instance_flexibility: "'On'" },
+  refunds: { kind: "'return'" },
   refund_sessions: { kind: "'refund'" },
   purchase_guards: { resource: "'AzureReservedInstances'" },
   change_requests: { kind: "'cancel'", status: "'approved'" },
@@ -38,7 +41,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
  * Rows of customers that are not asked for, so many in each of the tables that would be empty: of a table of one page the
  * best plan is to read it all. Foreign keys are not looked up.
  */
-export async function fillTables({ sql }: HarnessDatabase, rows: number): Promise<void> {
+export async function fillTables({ sql }: Pick<HarnessDatabase, 'sql'>, rows: number): Promise<void> {
   await sql('set session_replication_role = replica');
   for (const [table, fixed] of Object.entries(TABLES)) {
     const columns = await sql<{ name: string; type: string }>(

@@ -139,7 +139,7 @@ export async function openSpeedSetting(
     size,
     database,
     service,
-    logFile: join(proof.workDir, name, 'postgres.log'),
+    logFile: server.logFile,
     lastPageToken: continuationToken,
     ask,
     growLog: async () => {

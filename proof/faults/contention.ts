@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { CONTOSO, customerId } from '../../harness/data.js';
@@ -210,6 +209,6 @@ export const deadlock: Scenario = {
 };
 
 async function countDeadlocks({ server }: Setting): Promise<number> {
-  const log = await readFile(join(dirname(server.dataDirectory), 'postgres.log'), 'utf8');
+  const log = await readFile(server.logFile, 'utf8');
   return log.split('deadlock detected').length - 1;
 }

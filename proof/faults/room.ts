@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { chown, mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { insertCustomers, insertEligibility, insertPartner, settle } from '../../harness/data.js';
 import type { HarnessDatabase } from '../../harness/database.js';
@@ -76,7 +76,7 @@ function readAlong<T>(read: () => Promise<T>): () => Promise<T[]> {
 }
 
 async function countRefused({ server }: Setting, role: string): Promise<number> {
-  const log = await readFile(join(dirname(server.dataDirectory), 'postgres.log'), 'utf8');
+  const log = await readFile(server.logFile, 'utf8');
   return log.split(`too many connections for role "${role}"`).length - 1;
 }
 
