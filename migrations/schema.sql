@@ -539,6 +539,7 @@ CREATE INDEX request_ledger_by_expiry ON public.request_ledger USING btree (part
 CREATE INDEX reservation_orders_by_customer ON public.reservation_orders USING btree (partner_id, customer_id, created_on, reservation_order_id);
 CREATE INDEX reservations_by_customer ON public.reservations USING btree (partner_id, customer_id, reservation_order_id, reservation_id);
 CREATE INDEX retail_prices_by_product ON public.retail_prices USING btree (partner_id, product_id, sku_id);
+CREATE INDEX retail_prices_walked ON public.retail_prices USING btree (partner_id, currency_code, product_id, reserved_resource_type, effective_on);
 CREATE UNIQUE INDEX role_assignments_one ON public.role_assignments USING btree (partner_id, customer_id, scope_key, role_definition_id, principal_id, assignment_state);
 CREATE UNIQUE INDEX users_by_upn ON public.users USING btree (partner_id, customer_id, upn_key) WHERE (deleted_on IS NULL);
 CREATE INDEX webhook_events_aged ON public.webhook_events USING btree (partner_id, status, occurred_on);

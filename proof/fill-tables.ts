@@ -24,6 +24,13 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   orders: { kind: "'reservation'", origin: "'partner'", status: "'completed'" },
   reservation_orders: { origin: "'partner'", billing_plan: "'Upfront'" },
   reservations: { applied_scope_type: "'Shared'", instance_flexibility: "'On'" },
+  retail_prices: {
+    currency_code: "'USD'",
+    product_id: "'p' || n % 10",
+    reserved_resource_type: "'t'",
+    term: "'P1Y'",
+    effective_on: "now() - interval '1 year'",
+  },
   refunds: { kind: "'return'" },
   refund_sessions: { kind: "'refund'" },
   purchase_guards: { resource: "'AzureReservedInstances'" },
