@@ -65,6 +65,15 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
     });
   }
 
+  async function forget(partnerId: string, kinds: typeof FORGETS): Promise<void> {
+    const forgetSome = () =>
+      db.write(partnerId, async (tx) => {
+        const more = await Promise.all(kinds.map((kind) => kind(tx, partnerId, now())));
+        return more.includes(true);
+      });
+    while ((await forgetSome()) && !stopping);
+  }
+
   async function watchPartner(partnerId: string): Promise<void> {
     const ended = await db.read(partnerId, (reading) => listEndedPermissions(reading, partnerId, now()));
     for (const customerId of ended) await attempt({ partnerId, customerId }, () => lapse(partnerId, customerId));
@@ -72,12 +81,10 @@ export function startWatch(options: WatchOptions): { runOnce(): Promise<void>; s
     for (const { customer_id: customerId, order_id: orderId } of waited) {
       await attempt({ partnerId, customerId }, () => lapseOrder(partnerId, customerId, orderId));
     }
-    const forget = () =>
-      db.write(partnerId, async (tx) => {
-        const more = await Promise.all(FORGETS.map((forgetSome) => forgetSome(tx, partnerId, now())));
-        return more.includes(true);
-      });
-    while ((await forget()) && !stopping);
+    // One after the other where one of them fails.
+    await forget(partnerId, FORGETS).catch(async () => {
+      for (const kind of FORGETS) await attempt({ partnerId }, () => forget(partnerId, [kind]));
+    });
   }
 
   async function runOnce(): Promise<void> {

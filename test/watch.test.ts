@@ -252,3 +252,29 @@ t.test('quotes are forgotten when their time is over', async (t) => {
   await watch.runOnce();
   t.same(await service.sql('select quote_id from quotes where customer_id = $1', [customerId]), kept);
 });
+
+t.test('what cannot be forgotten now keeps nothing else from being so', async (t) => {
+  const { customerId } = await service.newCustomer();
+  await service.sql(
+    `insert into quotes values ($1, gen_random_uuid(), $2, '{}', '{}', now(), null, now() - interval '1 day')`,
+    [CONTOSO, customerId],
+  );
+  await service.sql(
+    `insert into request_ledger (partner_id, request_id, fingerprint, status, reply, expires_on)
+     values ($1, gen_random_uuid(), '', 200, '', now() - interval '1 hour')`,
+    [CONTOSO],
+  );
+  const left = async () => ({
+    quotes: (await service.sql('select from quotes where customer_id = $1', [customerId])).length,
+    replies: (await service.sql('select from request_ledger where expires_on < now()')).length,
+  });
+  const holder = new pg.Client(service.urls.superuser);
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from quotes where customer_id = $1 for update', [customerId]);
+  await watch.runOnce();
+  t.same(await left(), { quotes: 1, replies: 0 });
+  await holder.end();
+  await watch.runOnce();
+  t.same(await left(), { quotes: 0, replies: 0 }, 'the next pass');
+});
