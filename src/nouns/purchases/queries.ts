@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import { insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
-import { anyOf, FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
+import { deleteExpired } from '../../db/forget.js';
 import type { QuotesTable } from '../../db/tables.js';
 
 export type QuoteRow = Selectable<QuotesTable>;
@@ -37,29 +37,9 @@ export async function findQuote(
     .executeTakeFirst();
 }
 
-/**
- * Forgets quotes that expired before `before`; the price of a purchase is kept with its order.
- * @returns whether more may wait
- */
-export async function deleteExpiredQuotes(tx: Tx, partnerId: string, before: Date): Promise<boolean> {
-  return moreWait(
-    await tx
-      .deleteFrom('quotes')
-      .where('partner_id', '=', partnerId)
-      .where('quote_id', '=', (eb) =>
-        anyOf(
-          eb
-            .selectFrom('quotes')
-            .select('quote_id')
-            .where('partner_id', '=', partnerId)
-            .where('expires_on', '<', before)
-            .orderBy('expires_on')
-            .limit(FORGOTTEN_AT_ONCE),
-        ),
-      )
-      .executeTakeFirstOrThrow(),
-  );
-}
+/** Forgets quotes that have expired; the price of a purchase is kept with its order. @returns whether more may wait */
+export const deleteExpiredQuotes = (tx: Tx, partnerId: string, now: Date): Promise<boolean> =>
+  deleteExpired(tx, 'quotes', partnerId, now);
 
 /**
  * The customer and id of orders whose approval has not come in time. The status is a literal, as a generic plan would not

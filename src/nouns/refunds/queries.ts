@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Reading, Tx } from '../../db/connect.js';
-import { anyOf, FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
+import { deleteExpired } from '../../db/forget.js';
 import type { RefundSessionsTable, RefundsTable } from '../../db/reservation-tables.js';
 
 export type RefundRow = Selectable<RefundsTable>;
@@ -32,25 +32,8 @@ export async function findRefundSession(
 }
 
 /** @returns whether more may wait */
-export async function deleteExpiredRefundSessions(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
-  return moreWait(
-    await tx
-      .deleteFrom('refund_sessions')
-      .where('partner_id', '=', partnerId)
-      .where('session_id', '=', (eb) =>
-        anyOf(
-          eb
-            .selectFrom('refund_sessions')
-            .select('session_id')
-            .where('partner_id', '=', partnerId)
-            .where('expires_on', '<', new Date(now.getTime() - KEPT_MILLISECONDS))
-            .orderBy('expires_on')
-            .limit(FORGOTTEN_AT_ONCE),
-        ),
-      )
-      .executeTakeFirstOrThrow(),
-  );
-}
+export const deleteExpiredRefundSessions = (tx: Tx, partnerId: string, now: Date): Promise<boolean> =>
+  deleteExpired(tx, 'refund_sessions', partnerId, new Date(now.getTime() - KEPT_MILLISECONDS));
 
 const REFUND_COLUMNS = [
   'partner_id',

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { compileOnce, insertOnce } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
-import { anyOf, FORGOTTEN_AT_ONCE, moreWait } from '../../db/forget.js';
+import { deleteExpired } from '../../db/forget.js';
 
 export interface LedgerRow {
   fingerprint: Buffer;
@@ -55,23 +55,6 @@ export async function deleteExpiredLedgerRow(tx: Tx, partnerId: string, requestI
     .execute();
 }
 
-/** @returns whether more may wait */
-export async function deleteExpiredLedgerRows(tx: Tx, partnerId: string, now: Date): Promise<boolean> {
-  return moreWait(
-    await tx
-      .deleteFrom('request_ledger')
-      .where('partner_id', '=', partnerId)
-      .where('request_id', '=', (eb) =>
-        anyOf(
-          eb
-            .selectFrom('request_ledger')
-            .select('request_id')
-            .where('partner_id', '=', partnerId)
-            .where('expires_on', '<=', now)
-            .orderBy('expires_on')
-            .limit(FORGOTTEN_AT_ONCE),
-        ),
-      )
-      .executeTakeFirstOrThrow(),
-  );
-}
+/** Forgets replies whose time is over. @returns whether more may wait */
+export const deleteExpiredLedgerRows = (tx: Tx, partnerId: string, now: Date): Promise<boolean> =>
+  deleteExpired(tx, 'request_ledger', partnerId, now);
