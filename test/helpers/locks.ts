@@ -22,15 +22,15 @@ export async function holdRow(client: pg.ClientBase, customerId: string): Promis
 }
 
 /**
- * On a cluster, where a statement takes several times as long, runs again what found too many waiting for its lock: as a
- * client does that is told so by a 503.
+ * Runs again what waited too long for a lock that many want, as a client does that is told so by a 503: how many are
+ * served in time depends on the machine.
  */
 export async function untilServed<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (citusUrl === undefined || !(error instanceof RowLocked)) throw error;
+      if (!(error instanceof RowLocked)) throw error;
     }
   }
 }
