@@ -174,7 +174,7 @@ export async function findPartner(
   return db.selectFrom('partners').selectAll().where('partner_id', '=', partnerId).executeTakeFirst();
 }
 
-/** Members of groups. */
+/** Members of groups, asked in the order of their key for the reason that `findRows` has. */
 export async function listMembers(
   db: Reading,
   partnerId: string,
@@ -185,8 +185,9 @@ export async function listMembers(
   const statement = sql<Selectable<Database['group_members']>>`select m.*
     from ${recordset(groups, columns)} cross join lateral (
       select ${columnList(Object.keys(COLUMNS.group_members), 't')} from group_members as t
-      where t.partner_id = ${partnerId} and t.customer_id = r.customer_id and t.group_id = r.group_id
-      offset 0
+      where t.partner_id = ${partnerId} and t.customer_id = r.customer_id
+        and t.group_id >= r.group_id and t.group_id <= r.group_id
+      order by t.group_id, t.member_id offset 0
     ) as m`;
   return (await statement.execute(db)).rows;
 }

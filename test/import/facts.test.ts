@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { sql as query } from 'kysely';
 import t from 'tap';
 import { importFiles } from '../../src/import/import-files.js';
-import { listCustomersWithPermission } from '../../src/import/queries.js';
+import { listCustomersWithPermission, listMembers, raiseLimits } from '../../src/import/queries.js';
 import type { Source } from '../../src/import/read-export.js';
 import { CONTOSO, OWNER_ROLE, startService } from '../helpers/service.js';
 import { eligibleExports, importsInto, permission, rules } from './exports.js';
@@ -127,6 +128,22 @@ t.test('members of a group follow the export, unless it holds only a part of the
     { id: partners[0]?.id },
   ]);
   t.match(await runOne(partners, wire.id), { created: 1 }, "a customer's, when one is named");
+});
+
+t.test('members are found by their group, also with a plan from before there were any', async (t) => {
+  const { customerId } = await service.newCustomer();
+  const walks = await service.db.write(CONTOSO, async (tx) => {
+    await raiseLimits(tx);
+    const count = async () => {
+      const counted = query<{ walks: string }>`
+        select pg_stat_get_xact_numscans('group_members_by_member'::regclass) as walks`.execute(tx);
+      return Number((await counted).rows[0]?.walks);
+    };
+    const before = await count();
+    await listMembers(tx, CONTOSO, [{ customer_id: customerId, group_id: randomUUID() }]);
+    return (await count()) - before;
+  });
+  t.equal(walks, 0, 'of all members of the customer');
 });
 
 t.test('a transfer puts a subscription into transition while it is active', async (t) => {
