@@ -8,6 +8,7 @@ import { changeBeforehand } from './change-beforehand.js';
 import { changeRolesOnWorkers, distributeTables, hasCitus } from './distribute.js';
 import { LOGIN_SETTINGS } from './login-settings.js';
 import { asOnlyMigrator, withMigrationLock } from './migration-lock.js';
+import { analyzeUnknown } from './statistics.js';
 
 /** The group role that holds every grant; the application logs in as a member of it. */
 export const APP_ROLE = 'customer_permissions_app';
@@ -96,8 +97,8 @@ async function applyAll(migrator: Migrator): Promise<string[]> {
 }
 
 /**
- * Brings the schema up to date and the roles into being, and on Citus distributes the tables. Two at once: one applies,
- * the other waits and finds nothing. A schema of a later version stays as it is.
+ * Brings the schema up to date and the roles into being, on Citus distributes the tables, and takes the statistics that
+ * are missing. Two at once: one applies, the other waits and finds nothing. A schema of a later version stays as it is.
  * @returns the names of the migrations applied by this call
  */
 export async function migrate(options: MigrateOptions): Promise<{ applied: string[] }> {
@@ -114,6 +115,7 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
     const citus = await hasCitus(pool);
     if (citus) await distributeTables(pool);
     if (options.appUser) await provisionLogin(pool, options.appUser, citus);
+    await analyzeUnknown(pool);
     return { applied };
   } finally {
     await db.destroy();

@@ -181,6 +181,33 @@ t.test('the tables are those of the schema public, whatever the database and the
   await superuser.query(`alter database ${pathname.slice(1)} reset all`);
 });
 
+t.test('tables without statistics, as after a restore, have them afterwards', async (t) => {
+  const database = await createTestDatabase(t);
+  const superuser = await open(t, database.superuserUrl);
+  const known = async () =>
+    (
+      await superuser.query('select distinct tablename from pg_stats where schemaname = $1 order by 1', ['public'])
+    ).rows.map(({ tablename }) => tablename);
+  for (const table of ['filled', 'locked', 'empty']) {
+    await superuser.query(`create table ${table} (n int);
+      alter table ${table} owner to ${new URL(database.ownerUrl).username}`);
+  }
+  await superuser.query('insert into filled values (1); insert into locked values (1)');
+  await superuser.query('begin; lock table locked in access exclusive mode');
+  await runIt(database);
+  await superuser.query('rollback');
+  const found = await known();
+  t.ok(found.includes('filled'));
+  t.notOk(found.includes('locked'), 'what is locked is not waited for');
+  await runIt(database);
+  t.same(await known(), [...found, 'locked'].sort());
+  await superuser.query('delete from pg_statistic');
+  await runIt(database);
+  t.same(await known(), [], 'a second time is for autovacuum');
+  const { rows } = await superuser.query("select reltuples from pg_class where relname = 'empty'");
+  t.same(rows, [{ reltuples: -1 }], 'what is empty stays unknown');
+});
+
 t.test('a version that is older than the schema leaves it as it is', async (t) => {
   const database = await createTestDatabase(t);
   const superuser = await open(t, database.superuserUrl);
