@@ -40,10 +40,7 @@ export async function keepRows(
   await client.query("set citus.propagate_set_commands = 'local'");
   const text = kept
     .filter((name) => !except.includes(name))
-    .map(
-      (name) =>
-        `select partner_id || ' ${name}', md5(string_agg(r::text, '' order by r::text)) from ${name} r group by 1`,
-    )
+    .map((name) => `select partner_id || ' ${name}', sum(hashtextextended(r::text, 0))::text from ${name} r group by 1`)
     .join(' union all ');
   const digests = async () =>
     new Map<string, string>((await client.query<[string, string]>({ name: 'digests', text, rowMode: 'array' })).rows);
