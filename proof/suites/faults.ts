@@ -46,6 +46,8 @@ const UNGUARDED = [
   { file: 'db/connect.js', line: 'MAX_ATTEMPTS = 3', by: 'MAX_ATTEMPTS = 1' },
   { file: 'db/connect.js', line: "READ_ONLY = '25006'", by: "READ_ONLY = ''" },
   { file: 'plugins/pressure.js', line: 'MAX_DELAY_MS = 500', by: 'MAX_DELAY_MS = Number.POSITIVE_INFINITY' },
+  { file: 'db/look-up-patience.js', line: 'BEGUN_WITHIN_MS = 500', by: 'BEGUN_WITHIN_MS = 600_000' },
+  { file: 'db/sharing/share-writes.js', line: 'BEGUN_WITHIN_MS = 1000', by: 'BEGUN_WITHIN_MS = 600_000' },
   { file: 'db/commit-warning.js', line: "code === '01000'", by: 'code === undefined' },
   { file: 'db/connections.js', line: 'begun < nextTrial', by: 'false' },
   { file: 'db/connections.js', line: 'setTimeout(turns.give, TRIAL_EVERY_MS).unref()', by: 'turns.give()' },
