@@ -1,9 +1,10 @@
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { stopAll } from '../harness/processes.js';
 import { type Run, runAndExit } from '../harness/run.js';
-import { adminToken, startSettledService } from '../harness/service.js';
+import { adminToken, startService } from '../harness/service.js';
 import type { Bench, Scenario } from './harness/bench.js';
 import { drawProfiles } from './harness/flame-graph.js';
 import { startLoadGenerator } from './harness/load.js';
@@ -53,6 +54,8 @@ const usage = `npm run bench -- [--quick | --long] [--profile DIR] [${Object.key
 BENCH_DATABASE_URL  a superuser's URL of the PostgreSQL 15 or newer to measure on; default: an embedded one
 BENCH_PEERS         a directory for \`peers\`: npm install --prefix DIR ${PEERS}
 `;
+/** So long after it is ready a service is measured. */
+const SETTLE_MS = 1500;
 // A run that hangs ends by itself: the full one takes about half an hour, the quick one 5 minutes.
 const LIMIT_MINUTES = { full: 60, quick: 15 } as const;
 
@@ -90,8 +93,11 @@ async function runAll({ workDir, cluster, isOver }: Run, generator: Bench['gener
     rounds: quick ? 2 : 5,
     sliceSeconds: quick ? 1 : 2,
     warmUpSeconds: quick ? 1 : 2,
-    serve: (database, options) =>
-      startSettledService({ workDir, databaseUrl: database.appUrl, profileDir, token, ...options }),
+    serve: async (database, options) => {
+      const service = await startService({ workDir, databaseUrl: database.appUrl, profileDir, token, ...options });
+      await setTimeout(SETTLE_MS);
+      return service;
+    },
     print,
   };
   print(`Node ${process.version}, ${cluster.description}, ${cpus().length} × ${cpus()[0]?.model}`);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../src/config.js';
 import type { Identity } from '../src/nouns/identity/identity.js';
@@ -16,8 +15,6 @@ export const shippedCli = fileURLToPath(new URL('../src/cli.js', import.meta.url
 const PUBLIC_URL = 'http://127.0.0.1';
 /** Read from the database and with a token, like the first request of a client. */
 export const PROBE = '/v1/purchasepermissions';
-// The guard against overload looks at the event loop every second, and refuses while its first look still sees the start.
-const SETTLE_MS = 1500;
 const TOKEN_SECONDS = 18_000;
 const secretKey = randomBytes(32).toString('base64');
 
@@ -25,7 +22,7 @@ export interface RunningService {
   url: string;
   process: RunningProcess;
   logFile: string;
-  /** From the start of the process to the first 200 of the probe, in milliseconds. */
+  /** From the start of the process to its first 200, in milliseconds. */
   startedIn: number;
   stop(): Promise<void>;
 }
@@ -46,8 +43,8 @@ export interface ServiceOptions {
   cli?: string;
   /** A program with its arguments that starts it, and ends with its exit code. */
   under?: readonly [string, ...string[]];
-  /** First path to answer 200. Default: /readyz. */
-  probe?: { path: string; token: string };
+  /** What the first request to be answered 200 has: it reads the database. Absent: that is /readyz. */
+  token?: string;
 }
 
 let started = 0;
@@ -55,7 +52,7 @@ export const sharedDataDir = (workDir: string) => join(workDir, 'data');
 
 /** The service as it is shipped, in a process of its own: authentication, ids and one log line a request, to a file. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
-  const { workDir, databaseUrl, profileDir, probe, cli = shippedCli } = options;
+  const { workDir, databaseUrl, profileDir, token, cli = shippedCli } = options;
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(workDir, `service-${++started}.log`);
@@ -76,22 +73,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const process = program
     ? spawnProgram(program, { args: [...before, globalThis.process.execPath, ...args], environment, logFile })
     : spawnNode(args, environment, logFile);
-  const headers = probe ? { authorization: `Bearer ${probe.token}` } : undefined;
-  const startedIn = await untilOk(`${url}${probe?.path ?? '/readyz'}`, headers ?? {}, process, logFile);
+  const [path, headers] = token === undefined ? ['/readyz', {}] : [PROBE, { authorization: `Bearer ${token}` }];
+  const startedIn = await untilOk(`${url}${path}`, headers, process, logFile);
   return { url, process, logFile, startedIn, stop: () => process.stop() };
-}
-
-/** {@link startService}, back when the service has started and takes requests without refusing some. */
-export async function startSettledService(options: ServiceOptions & { token: string }): Promise<RunningService> {
-  const service = await startService(options);
-  await setTimeout(SETTLE_MS);
-  await untilOk(
-    `${service.url}${PROBE}`,
-    { authorization: `Bearer ${options.token}` },
-    service.process,
-    service.logFile,
-  );
-  return service;
 }
 
 /** Another command of the program, on a database and with the data directory of the run. */

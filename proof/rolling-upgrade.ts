@@ -10,7 +10,7 @@ import {
   insertPermissions,
   settle,
 } from '../harness/data.js';
-import { runCommand, startSettledService } from '../harness/service.js';
+import { runCommand, startService } from '../harness/service.js';
 import { type ChainRow, entryHash, GENESIS } from '../src/nouns/activity-log/chain.js';
 import { migrate } from './migrators.js';
 import type { OwnedDatabase } from './owned-database.js';
@@ -94,7 +94,7 @@ export async function upgradeUnderLoad(
   await migrate(workDir, database, earlier.cli);
   await insertPartner(database.sql);
   const options = { workDir, databaseUrl: database.appUrl, token, environment: DRAIN };
-  const before = await startSettledService({ ...options, cli: earlier.cli });
+  const before = await startService({ ...options, cli: earlier.cli });
   await fill(proof, database, before.url, customers);
   const load = startLoad({ token, clients: CLIENTS, customersEach: CUSTOMERS_EACH, random });
   load.add(before.url);
@@ -120,7 +120,7 @@ export async function upgradeUnderLoad(
   await migrated;
   await setTimeout(REST_MS);
 
-  const after = await startSettledService(options);
+  const after = await startService(options);
   load.add(after.url);
   await setTimeout(REST_MS);
   before.process.signal('SIGTERM');
@@ -171,7 +171,7 @@ export async function outliveLaterVersion(
   await writeFile(join(later.directory, 'migrations/9999_a_column_more.sql'), A_COLUMN_MORE);
   await migrate(workDir, database);
   await insertPartner(database.sql);
-  const service = await startSettledService({
+  const service = await startService({
     workDir,
     databaseUrl: database.appUrl,
     token,

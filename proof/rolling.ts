@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { insertCustomers, insertEligibility, insertPartner, settle } from '../harness/data.js';
 import { startKillableServer } from '../harness/killable-server.js';
 import { freePort } from '../harness/processes.js';
-import { PROBE, type RunningService, startSettledService } from '../harness/service.js';
+import { PROBE, type RunningService, startService } from '../harness/service.js';
 import { beforeInstances, startHaproxy } from './haproxy.js';
 import { countWithoutEntry, startLoad } from './steady-load.js';
 import type { Figure, Proof } from './suite.js';
@@ -31,7 +31,7 @@ export async function restartOneByOne(proof: Proof, guarded: boolean): Promise<F
   await settle(database);
   const ports = [await freePort(), await freePort()];
   const startOn = (port: number): Promise<RunningService> =>
-    startSettledService({
+    startService({
       workDir: proof.workDir,
       databaseUrl: database.appUrl,
       token: proof.token,

@@ -5,7 +5,7 @@ import { hasPreviousRelease } from '../harness/previous-release.js';
 import { inOneGroup, stopAll } from '../harness/processes.js';
 import { findProgram } from '../harness/programs.js';
 import { type Run, runAndExit } from '../harness/run.js';
-import { adminToken, runCommand, startSettledService } from '../harness/service.js';
+import { adminToken, runCommand, startService } from '../harness/service.js';
 import { judge } from './judge.js';
 import { type PromiseRow, writePromises } from './promises.js';
 import { randomNumbers } from './random.js';
@@ -97,7 +97,7 @@ async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: 
     wants: (promiseId) => wanted.some(({ id }) => id === promiseId),
     random: randomNumbers(guarded ? seed : seed + 1),
     serve: (database, environment = {}, cli) =>
-      startSettledService({ workDir, databaseUrl: database.appUrl, token, environment, ...(cli && { cli }) }),
+      startService({ workDir, databaseUrl: database.appUrl, token, environment, ...(cli && { cli }) }),
     command: (database, ...args) => runCommand(workDir, database.appUrl, args),
     print: say,
   });

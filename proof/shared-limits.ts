@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { HarnessDatabase } from '../harness/database.js';
 import { openProxy } from '../harness/proxy.js';
 import { startRedis } from '../harness/redis.js';
-import { PROBE, secondPartnerToken, startSettledService } from '../harness/service.js';
+import { PROBE, secondPartnerToken, startService } from '../harness/service.js';
 import { type Alteration, alterBuild } from './altered-build.js';
 import { type Answered, startSteadyLoad } from './paced-load.js';
 import type { Figure, Proof } from './suite.js';
@@ -50,7 +50,7 @@ export async function measureSharedLimits(
   const proxy = await openProxy({ host: '127.0.0.1', port: redis.port });
   const { workDir, token } = proof;
   const start = (cli: string | undefined, environment: Record<string, string>) =>
-    startSettledService({
+    startService({
       workDir,
       databaseUrl: database.appUrl,
       token,

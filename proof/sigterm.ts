@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { HarnessDatabase } from '../harness/database.js';
-import { type RunningService, startSettledService } from '../harness/service.js';
+import { type RunningService, startService } from '../harness/service.js';
 import { countWithoutEntry, type Journal, startLoad } from './steady-load.js';
 import type { Figure, Proof } from './suite.js';
 
@@ -64,7 +64,7 @@ async function notReadyAfter(url: string): Promise<number> {
 
 async function endOnce(proof: Proof, database: HarnessDatabase, way: Way, round: number): Promise<Ended> {
   const { drainSeconds, signal, asFirst, cli } = way;
-  const service = await startSettledService({
+  const service = await startService({
     workDir: proof.workDir,
     databaseUrl: database.appUrl,
     token: proof.token,

@@ -13,7 +13,7 @@ import {
 import type { HarnessDatabase } from '../harness/database.js';
 import { startKillableServer } from '../harness/killable-server.js';
 import { freePort } from '../harness/processes.js';
-import { type RunningService, startSettledService } from '../harness/service.js';
+import { type RunningService, startService } from '../harness/service.js';
 import { type Alteration, alterBuild } from './altered-build.js';
 import { COUNTING, prepareCounting } from './counters.js';
 import type { Proof } from './suite.js';
@@ -101,7 +101,7 @@ export async function openSpeedSetting(
     cli = await alterBuild(directory, options.alterations);
   }
   const metricsPort = await freePort();
-  const service = await startSettledService({
+  const service = await startService({
     workDir: proof.workDir,
     databaseUrl: database.appUrl,
     token: proof.token,

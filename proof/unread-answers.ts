@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { HarnessDatabase } from '../harness/database.js';
-import { startSettledService } from '../harness/service.js';
+import { startService } from '../harness/service.js';
 import { alterBuild } from './altered-build.js';
 import type { Figure, Proof } from './suite.js';
 import { listTcpConnections } from './tcp-connections.js';
@@ -26,7 +26,7 @@ export async function measureUnread(
   const { workDir, token } = proof;
   const alteration = { file: 'app.js', line: 'connectionTimeout: 45_000', by: 'connectionTimeout: 0' };
   const cli = guarded ? undefined : await alterBuild(join(workDir, 'without-unread-limit'), [alteration]);
-  const service = await startSettledService({ workDir, databaseUrl, token, ...(cli !== undefined && { cli }) });
+  const service = await startService({ workDir, databaseUrl, token, ...(cli !== undefined && { cli }) });
   const port = Number(new URL(service.url).port);
   const sockets: Socket[] = Array.from({ length: CLIENTS }, () => {
     const socket = connect(port, '127.0.0.1', () => socket.write(ASKED)).on('error', () => {});

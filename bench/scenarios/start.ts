@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import pg from 'pg';
 import { insertPartner } from '../../harness/data.js';
-import { adminToken, PROBE, type RunningService, startService } from '../../harness/service.js';
+import { adminToken, type RunningService, startService } from '../../harness/service.js';
 import { startEmbedded } from '../../src/db/embedded.js';
 import { startBareServer } from '../harness/bare.js';
 import type { Bench, Scenario } from '../harness/bench.js';
@@ -32,12 +32,12 @@ export const start: Scenario = async (bench) => {
   await insertPartner(database.sql);
   const dataDir = join(bench.workDir, 'embedded');
   await prepareEmbedded(bench, dataDir);
-  const probe = { path: PROBE, token: bench.token };
-  const own = { path: PROBE, token: await adminToken(bench.workDir, dataDir) };
+  const { workDir, token } = bench;
+  const ownToken = await adminToken(workDir, dataDir);
   const sides: Record<'bare' | 'given' | 'embedded', () => Promise<RunningService>> = {
-    bare: () => startBareServer(bench.workDir),
-    given: () => startService({ workDir: bench.workDir, databaseUrl: database.appUrl, probe }),
-    embedded: () => startService({ workDir: bench.workDir, dataDir, probe: own }),
+    bare: () => startBareServer(workDir),
+    given: () => startService({ workDir, databaseUrl: database.appUrl, token }),
+    embedded: () => startService({ workDir, dataDir, token: ownToken }),
   };
   const took = { bare: [] as number[], given: [] as number[], embedded: [] as number[] };
   const names = Object.keys(sides) as (keyof typeof sides)[];

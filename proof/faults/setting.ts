@@ -3,7 +3,7 @@ import { insertCustomers, insertEligibility, insertPartner, settle } from '../..
 import type { HarnessDatabase } from '../../harness/database.js';
 import { type KillableServer, startKillableServer } from '../../harness/killable-server.js';
 import { type Proxy as NetworkProxy, openProxy } from '../../harness/proxy.js';
-import { type RunningService, startSettledService } from '../../harness/service.js';
+import { type RunningService, startService } from '../../harness/service.js';
 import type { Figure, Promised, Proof } from '../suite.js';
 import { type Entry, type Journal, openJournal } from './journal.js';
 
@@ -101,7 +101,7 @@ export async function openSetting(proof: Proof, guarded: boolean, cli: string | 
     async serve(url, environment = {}) {
       const { workDir, token } = proof;
       const start = () =>
-        startSettledService({
+        startService({
           workDir,
           databaseUrl: url.href,
           token,

@@ -11,7 +11,7 @@ import {
 } from '../../harness/data.js';
 import type { HarnessDatabase } from '../../harness/database.js';
 import { findProgram } from '../../harness/programs.js';
-import { listOwnerTokens, type RunningService, startSettledService } from '../../harness/service.js';
+import { listOwnerTokens, type RunningService, startService } from '../../harness/service.js';
 import { type Alteration, alterBuild } from '../altered-build.js';
 import { countDescriptors } from '../descriptors.js';
 import { type HalfOpenAttack, startHalfOpen } from '../half-open.js';
@@ -112,7 +112,7 @@ async function measureClients(proof: Proof, setting: Setting, guarded: boolean):
   const { workDir, token } = proof;
   const seconds = !guarded ? TIMES.unguarded : proof.long ? TIMES.long : TIMES.short;
   const start = (cli: string | undefined, environment: Record<string, string>) =>
-    startSettledService({
+    startService({
       workDir,
       databaseUrl: setting.database.appUrl,
       token,

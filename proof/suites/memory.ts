@@ -9,7 +9,7 @@ import {
   settle,
 } from '../../harness/data.js';
 import { residentMebibytes } from '../../harness/processes.js';
-import { listOwnerTokens, startSettledService } from '../../harness/service.js';
+import { listOwnerTokens, startService } from '../../harness/service.js';
 import { startMix } from '../abuse.js';
 import { type Alteration, alterBuild } from '../altered-build.js';
 import { countDescriptors } from '../descriptors.js';
@@ -63,7 +63,7 @@ async function measure(proof: Proof, guarded: boolean): Promise<Figures> {
   await settle(database);
   const owners = await listOwnerTokens(workDir, BUYERS);
   const cli = guarded ? undefined : await alterBuild(join(workDir, 'leaking'), LEAKING);
-  const service = await startSettledService({
+  const service = await startService({
     workDir,
     databaseUrl: database.appUrl,
     token,

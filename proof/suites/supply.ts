@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { copyBuild, repository } from '../../harness/build.js';
 import { insertCustomers, insertEligibility, insertPartner } from '../../harness/data.js';
-import { startService, startSettledService } from '../../harness/service.js';
+import { startService } from '../../harness/service.js';
 import {
   findFaults,
   type Lockfile,
@@ -62,7 +62,7 @@ async function proveSecrets(proof: Proof, guarded: boolean): Promise<Figure> {
   const settings = { SECRET_KEY: randomBytes(32).toString('base64'), CHECKPOINT_KEY: key.toString('base64') };
   const replica = new URL(database.appUrl);
   replica.password = randomBytes(18).toString('base64url');
-  const service = await startSettledService({
+  const service = await startService({
     workDir,
     databaseUrl: database.appUrl,
     token,
