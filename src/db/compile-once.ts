@@ -1,6 +1,5 @@
 import {
   type Compilable,
-  type CompiledQuery,
   DummyDriver,
   type Insertable,
   type InsertQueryBuilder,
@@ -10,7 +9,7 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from 'kysely';
-import { locksRows, Placeholder, type Statement, type Varying, valuesOf } from './sharing/merge.js';
+import { locksRows, Placeholder, type Statement, type StatementCall, type Varying, valuesOf } from './sharing/merge.js';
 import type { Database } from './tables.js';
 import type { Reading, Tx } from './transaction.js';
 
@@ -23,18 +22,12 @@ const builder = new Kysely<Database>({
   },
 });
 
-/** A call of a statement that was compiled once, as it is handed to a transaction. */
-export interface StatementCall<Row = unknown> extends CompiledQuery<Row> {
-  statement: Statement;
-  given: Readonly<Record<string, unknown>>;
-}
-
 /**
  * A statement that is built and compiled at its first use and afterwards only given its parameters: building it anew
  * costs more processor time than sending it (47 against 23 microseconds for a lookup by key).
  * @param build gets one placeholder per parameter, to be used as a value and nothing else: the text must not depend on it
- * @param varying of a statement that several callers of a shared transaction issue: what differs between them, with its
- *   type; see sharing/merge.ts
+ * @param varying of a statement that several callers of a shared transaction or look-up issue: what differs between them,
+ *   with its type; see sharing/merge.ts
  */
 export function compileOnce<Parameters extends Readonly<Record<string, unknown>>, Row>(
   build: (db: Kysely<Database>, parameters: Parameters) => Compilable<Row>,
@@ -63,6 +56,7 @@ function callable<Parameters extends Readonly<Record<string, unknown>>, Row>(
 /**
  * {@link compileOnce} for a statement whose text depends on what is asked for: compiled at the first use of each shape.
  * @param build its text may depend on the shape, of which there are few
+ * @param varying as of {@link compileOnce}
  */
 export function compileEach<
   Shape extends Readonly<Record<string, string | boolean | undefined>>,
@@ -70,13 +64,14 @@ export function compileEach<
   Row,
 >(
   build: (db: Kysely<Database>, parameters: Parameters, shape: Shape) => Compilable<Row>,
+  varying?: Varying,
 ): (db: Reading, shape: Shape, parameters: Parameters) => Promise<Row[]> {
   const statements = new Map<string, (db: Reading, parameters: Parameters) => Promise<Row[]>>();
   return (db, shape, parameters) => {
     const key = JSON.stringify(shape);
     let statement = statements.get(key);
     if (!statement) {
-      statement = callable((builder, $: Parameters) => build(builder, $, shape), undefined);
+      statement = callable((builder, $: Parameters) => build(builder, $, shape), varying && { as: 'lateral', varying });
       statements.set(key, statement);
     }
     return statement(db, parameters);

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { classifyFailure, DatabaseUnavailable, isOutdated } from '../errors/from-postgres.js';
+import { classifyFailure, DatabaseUnavailable, isUnsupported } from '../errors/from-postgres.js';
 import { isUuid } from '../lib/uuid.js';
 import { warningOf } from './commit-warning.js';
 import { beginStatements, endStatements, kyselyOn } from './connection-kysely.js';
@@ -80,8 +80,6 @@ type TransactionWork<T> = (tx: Tx, commitWith: CommitWith, last: (issue: () => v
 type Mode = 'begin' | 'begin read only';
 
 const MAX_ATTEMPTS = 3;
-/** What Citus answers to a statement that it cannot route to one shard. */
-const FEATURE_NOT_SUPPORTED = '0A000';
 /** A server that was the primary and is none any more. */
 const READ_ONLY = '25006';
 /** BEGIN in a transaction, of which the server warns. */
@@ -257,8 +255,7 @@ export function connect(options: ConnectOptions): DatabaseHandle {
       together: async (partnerId, works, locks) =>
         attemptWrite(partnerId, (tx, commitWith, last) => runTogether(tx, works, { commitWith, last }, locks)),
       mayRepeat: (error) => !(error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnavailable),
-      isUnsupported: (error) =>
-        error instanceof pg.DatabaseError && error.code === FEATURE_NOT_SUPPORTED && !isOutdated(error),
+      isUnsupported,
     }),
     readTenant: (tenantId, work) => withRetry(() => attemptLookUp(setLocal('app.tenant_id', tenantId), work)),
     listPartnerIds: () =>

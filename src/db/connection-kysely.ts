@@ -13,9 +13,9 @@ import {
 } from 'kysely';
 import pg from 'pg';
 import { isOutdated } from '../errors/from-postgres.js';
-import type { StatementCall } from './compile-once.js';
 import { sendTogether } from './flight.js';
 import type { Admit } from './lock-places.js';
+import type { StatementCall } from './sharing/merge.js';
 import type { Database } from './tables.js';
 
 /** How many statement texts are prepared per connection; further ones go unnamed, so that memory is bounded. */

@@ -35,6 +35,7 @@ export type Failure =
 
 const RETRY = new Set(['40001', '40P01']);
 const BUSY = new Set(['55P03', '57014']);
+const NOT_SUPPORTED = '0A000';
 const UNAVAILABLE = new Set(['53300', '53100', '53200', '25006', '25P03', '25P04']);
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
 const LOST =
@@ -45,7 +46,12 @@ const LOST =
  * SQLSTATE, 0A000, has other meanings, and the message a language.
  */
 export function isOutdated(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '0A000' && error.routine === 'RevalidateCachedQuery';
+  return error instanceof pg.DatabaseError && error.code === NOT_SUPPORTED && error.routine === 'RevalidateCachedQuery';
+}
+
+/** Whether the server cannot do what the statement asks: Citus answers so to what it cannot route to one shard. */
+export function isUnsupported(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === NOT_SUPPORTED && !isOutdated(error);
 }
 
 /**

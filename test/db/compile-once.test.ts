@@ -1,6 +1,7 @@
 import t from 'tap';
-import { compileEach, type StatementCall } from '../../src/db/compile-once.js';
+import { compileEach } from '../../src/db/compile-once.js';
 import type { Reading } from '../../src/db/connect.js';
+import type { StatementCall } from '../../src/db/sharing/merge.js';
 
 t.test('a statement is built at the first use of each shape, and each call has its own parameters', async (t) => {
   let built = 0;

@@ -4,7 +4,9 @@ import t from 'tap';
 import { openProxy } from '../../harness/proxy.js';
 import { compileOnce } from '../../src/db/compile-once.js';
 import type { CommitWith, Reading, Tx } from '../../src/db/connect.js';
+import { kyselyOver } from '../../src/db/connection-kysely.js';
 import { lockCustomer } from '../../src/db/customer-lock.js';
+import { shareLookUps } from '../../src/db/sharing/share-look-ups.js';
 import { shareWrites } from '../../src/db/sharing/share-writes.js';
 import { ApiError } from '../../src/errors/api-error.js';
 import { DatabaseUnavailable } from '../../src/errors/from-postgres.js';
@@ -365,6 +367,79 @@ t.test('a look-up that fails in company fails alone, and who refuses is asked on
   ]);
   t.equal(refused, 1);
   t.equal(divided, 5, 'the last alone again, the failing one not');
+});
+
+const divideTen = compileOnce(
+  (db, $: { by: number }) =>
+    db.selectNoFrom([
+      sql<number>`10 / ${$.by}::int`.as('result'),
+      sql<string>`statement_timestamp()::text || pg_backend_pid()`.as('statement'),
+    ]),
+  { by: 'int' },
+);
+
+t.test('what look-ups in company ask alike is one statement, and each gets its own rows', async (t) => {
+  const divisors = Array.from({ length: 40 }, (_, index) => (index % 10) + 1);
+  const ask = (partnerId: string) =>
+    Promise.all(
+      divisors.map((by) =>
+        db.lookUp(partnerId, (reading) => Promise.all([divideTen(reading, { by }), seenBy(partnerId)(reading)])),
+      ),
+    );
+  for (const partnerId of [CONTOSO, FABRIKAM]) {
+    const found = await ask(partnerId);
+    t.same(
+      found.map(([[row]]) => row?.result),
+      divisors.map((by) => Math.floor(10 / by)),
+    );
+    const statements = new Set(found.map(([[row]]) => row?.statement)).size;
+    t.ok(statements <= 4, `${statements} statements`);
+    t.ok(
+      found.every(([, row]) => (row?.customers ?? 0) > 0),
+      'beside what each asks for itself',
+    );
+  }
+});
+
+t.test('a statement that is one for several and fails, fails who is to blame and nobody else', async (t) => {
+  const divisors = [5, 0, 2, 1, 0, 10];
+  const outcomes = await Promise.allSettled([
+    ...divisors.map((by) => db.lookUp(CONTOSO, async (reading) => (await divideTen(reading, { by }))[0]?.result)),
+    db.lookUp(CONTOSO, seenBy(CONTOSO)),
+  ]);
+  t.match(
+    outcomes,
+    [...divisors, 1].map((by) => ({ status: by === 0 ? 'rejected' : 'fulfilled' })),
+  );
+  t.match(outcomes, [
+    { value: 2 },
+    { reason: { code: '22012' } },
+    { value: 5 },
+    { value: 10 },
+    { reason: { code: '22012' } },
+    { value: 1 },
+    { value: { customers: Number } },
+  ]);
+});
+
+t.test('a server that cannot do a statement of several is not asked for one twice', async (t) => {
+  const asked: string[] = [];
+  const share = shareLookUps((_partnerId, work) =>
+    work(
+      kyselyOver(async ({ sql: text, parameters }) => {
+        const merged = text.includes('unnest');
+        asked.push(merged ? 'merged' : 'alone');
+        if (merged) throw Object.assign(new pg.DatabaseError('not on this server', 0, 'error'), { code: '0A000' });
+        return { rows: [{ result: parameters[0] }] };
+      }) as Reading,
+    ),
+  );
+  const both = () =>
+    Promise.all([1, 2].map((by) => share(CONTOSO, async (db) => (await divideTen(db, { by }))[0]?.result)));
+  t.same(await both(), [1, 2]);
+  t.same(asked.splice(0), ['merged', 'alone', 'alone']);
+  t.same(await both(), [1, 2]);
+  t.same(asked, ['alone', 'alone']);
 });
 
 t.test('look-ups in company are done again when their connection breaks', async (t) => {

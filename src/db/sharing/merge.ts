@@ -21,6 +21,12 @@ export interface Statement {
   locks: boolean;
 }
 
+/** A call of a statement that was compiled once, as it is handed to a transaction. */
+export interface StatementCall<Row = unknown> extends CompiledQuery<Row> {
+  statement: Statement;
+  given: Parameters;
+}
+
 /** One statement in place of several calls. */
 export interface Merged {
   compiled: CompiledQuery;
@@ -49,6 +55,12 @@ export function canMerge(statement: Statement, one: Parameters, other: Parameter
   );
 }
 
+/** Whether both are calls of one statement that can be one. */
+export function isSameCall(one: CompiledQuery | StatementCall, other: CompiledQuery | StatementCall): boolean {
+  if (!('statement' in one) || !('statement' in other) || one.statement !== other.statement) return false;
+  return canMerge(one.statement, one.given, other.given);
+}
+
 const isSame = (one: unknown, other: unknown): boolean =>
   one === other || (Array.isArray(one) && Array.isArray(other) && JSON.stringify(one) === JSON.stringify(other));
 
@@ -66,6 +78,20 @@ export function merge(statement: Statement, calls: readonly Parameters[]): { mer
     first += size;
   }
   return parts;
+}
+
+/** {@link merge} of the calls of a group, each statement with those whose calls it is. */
+export function mergeOf<Caller extends { query: CompiledQuery | StatementCall }>(
+  statement: Statement,
+  group: readonly Caller[],
+): { merged: Merged; callers: readonly Caller[] }[] {
+  const calls = group.map(({ query }) => (query as StatementCall).given);
+  let next = 0;
+  return merge(statement, calls).map(({ merged, calls: count }) => {
+    const first = next;
+    next += count;
+    return { merged, callers: group.slice(first, next) };
+  });
 }
 
 const texts = new WeakMap<Statement, Map<number, string>>();
@@ -130,7 +156,9 @@ function overArraysText({ compiled: { sql, parameters }, locks }: Statement, var
   if (text.startsWith('update ')) return text.replace(' where ', ` from ${batch} where `);
   const perCall = (selection: string) => `${batch} cross join lateral (${selection}) as q`;
   if (!text.startsWith('insert ')) {
-    return `select b."of_call", q.* from ${perCall(text.replace(/ for update$/, ' for update skip locked'))}`;
+    // As one-by-one.ts does it: each call by an index, as it would be alone.
+    const selection = locks ? text.replace(/ for update$/, ' for update skip locked') : `${text} offset 0`;
+    return `select b."of_call", q.* from ${perCall(selection)}`;
   }
   const selection = text.indexOf(' select ');
   return `${text.slice(0, selection)} select q.* from ${perCall(text.slice(selection + 1))} returning 1`;

@@ -1,8 +1,7 @@
 import type { CompiledQuery, QueryResult } from 'kysely';
-import type { StatementCall } from '../compile-once.js';
 import { beforeSending, kyselyOver } from '../connection-kysely.js';
 import type { CommitWith, Tx } from '../transaction.js';
-import { canMerge, locksRows, merge, type Rows, type Statement } from './merge.js';
+import { isSameCall, locksRows, mergeOf, type Rows, type Statement, type StatementCall } from './merge.js';
 
 export type Work = (tx: Tx, commitWith: CommitWith) => Promise<unknown>;
 
@@ -67,11 +66,6 @@ const lockOf = (query: CompiledQuery | StatementCall): string | undefined =>
 const reads = ({ query, sql }: CompiledQuery): boolean =>
   query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && sql.startsWith('select '));
 
-function isSameCall(one: CompiledQuery | StatementCall, other: CompiledQuery | StatementCall): boolean {
-  if (!('statement' in one) || !('statement' in other) || one.statement !== other.statement) return false;
-  return canMerge(one.statement, one.given, other.given);
-}
-
 /**
  * Runs the works of several callers in one transaction, round by round: what they issue is collected until the answers of
  * the round before are there, equal statements become one, and each caller gets its own rows. To each it is as if it were
@@ -118,11 +112,7 @@ export async function runTogether(
   }
 
   function sendMerged(statement: Statement, group: readonly Pending[]): void {
-    const calls = group.map(({ query }) => (query as StatementCall).given);
-    let first = 0;
-    for (const { merged, calls: count } of merge(statement, calls)) {
-      const callers = group.slice(first, first + count);
-      first += count;
+    for (const { merged, callers } of mergeOf(statement, group)) {
       send(merged.compiled, callers, ({ rows }) => {
         const dealt = merged.deal(rows as Rows);
         callers.forEach(({ member, resolve, reject }, index) => {

@@ -1,4 +1,5 @@
 import { type ExpressionBuilder, type Insertable, type Selectable, type SqlBool, sql } from 'kysely';
+import { compileEach } from '../../db/compile-once.js';
 import type { Reading, Tx } from '../../db/connect.js';
 import type { Database, RoleAssignmentsTable } from '../../db/tables.js';
 import type { Coverage } from './scopes.js';
@@ -20,18 +21,6 @@ function inForce(now: Date) {
     eb.and([eb('assignment_state', '=', 'active'), eb.or([eb('ends_on', 'is', null), eb('ends_on', '>', now)])]);
 }
 
-function covered(coverage: Coverage) {
-  return (eb: ExpressionBuilder<Database, 'role_assignments'>) => {
-    if (coverage.everything) return sql<SqlBool>`true`;
-    const any = [anyText('scope_key', coverage.keys), anyOf('azure_subscription_id', coverage.azureSubscriptionIds)];
-    // The column sorts by bytes, and 0 follows the slash: everything below, without a pattern to escape.
-    if (coverage.below !== undefined) {
-      any.push(sql<SqlBool>`(scope_key > ${`${coverage.below}/`} and scope_key < ${`${coverage.below}0`})`);
-    }
-    return eb.or(any);
-  };
-}
-
 export interface RoleAssignmentQuery {
   coverage: Coverage;
   /** Only those in force then; absent: also those to be activated and those that have ended. */
@@ -43,6 +32,45 @@ export interface RoleAssignmentQuery {
   limit: number;
 }
 
+const selectRoleAssignments = compileEach(
+  (
+    db,
+    $: {
+      partnerId: string;
+      customerId: string;
+      keys: string;
+      azureSubscriptionIds: string;
+      below: string;
+      belowEnd: string;
+      inForceAt: Date;
+      principalIds: readonly string[];
+      after: string;
+      limit: number;
+    },
+    shape: { covers: 'everything' | 'below' | 'named'; inForce: boolean; ofPrincipals: boolean; continued: boolean },
+  ) => {
+    let query = db
+      .selectFrom('role_assignments')
+      .selectAll()
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId);
+    if (shape.covers !== 'everything') {
+      query = query.where(({ eb, or, and }) =>
+        or([
+          sql<SqlBool>`scope_key = any(array(select jsonb_array_elements_text(${$.keys}::jsonb)))`,
+          sql<SqlBool>`azure_subscription_id = any(array(select jsonb_array_elements_text(${$.azureSubscriptionIds}::jsonb)::uuid))`,
+          ...(shape.covers === 'below' ? [and([eb('scope_key', '>', $.below), eb('scope_key', '<', $.belowEnd)])] : []),
+        ]),
+      );
+    }
+    if (shape.inForce) query = query.where(inForce($.inForceAt));
+    if (shape.ofPrincipals) query = query.where(sql<SqlBool>`principal_id = any(${$.principalIds}::uuid[])`);
+    if (shape.continued) query = query.where('role_assignment_id', '>', $.after);
+    return query.orderBy('role_assignment_id').limit($.limit);
+  },
+  { customerId: 'uuid', keys: 'text', azureSubscriptionIds: 'text', inForceAt: 'timestamptz' },
+);
+
 export async function listRoleAssignmentRows(
   db: Reading,
   partnerId: string,
@@ -50,18 +78,30 @@ export async function listRoleAssignmentRows(
   query: RoleAssignmentQuery,
 ): Promise<RoleAssignmentRow[]> {
   const { coverage, inForceAt, principalIds, after, limit } = query;
-  return db
-    .selectFrom('role_assignments')
-    .selectAll()
-    .where('partner_id', '=', partnerId)
-    .where('customer_id', '=', customerId)
-    .where(covered(coverage))
-    .$if(inForceAt !== undefined, (q) => q.where(inForce(inForceAt ?? new Date(0))))
-    .$if(principalIds !== undefined, (q) => q.where(anyOf('principal_id', principalIds ?? [])))
-    .$if(after !== undefined, (q) => q.where('role_assignment_id', '>', after ?? ''))
-    .orderBy('role_assignment_id')
-    .limit(limit)
-    .execute();
+  const { keys, azureSubscriptionIds, below, everything = false } = coverage;
+  const reach = below === undefined ? 'named' : 'below';
+  return selectRoleAssignments(
+    db,
+    {
+      covers: everything ? 'everything' : reach,
+      inForce: inForceAt !== undefined,
+      ofPrincipals: principalIds !== undefined,
+      continued: after !== undefined,
+    },
+    {
+      partnerId,
+      customerId,
+      keys: JSON.stringify(keys),
+      azureSubscriptionIds: JSON.stringify(azureSubscriptionIds),
+      // The column sorts by bytes, and 0 follows the slash: everything below, without a pattern to escape.
+      below: `${below}/`,
+      belowEnd: `${below}0`,
+      inForceAt: inForceAt ?? new Date(0),
+      principalIds: principalIds ?? [],
+      after: after ?? '',
+      limit,
+    },
+  );
 }
 
 export async function findRoleAssignment(

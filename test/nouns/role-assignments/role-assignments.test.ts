@@ -269,6 +269,42 @@ t.test('the list has inherited and lower assignments, and filters leave out what
   });
 });
 
+t.test('lists that are asked for at once are those that are asked for one after the other', async (t) => {
+  const customers = [await service.newCustomer(), await service.newCustomer(), await service.newCustomer()];
+  for (const customer of customers) {
+    const quoted = `${scopeOf(customer)}/resourceGroups/a"b,{c}\\d'`;
+    await assign(customer, quoted, customer.ownerId, READER_ROLE);
+    await assign(customer, `${quoted}/providers/A.B/c/d`, customer.ownerId, READER_ROLE);
+    await assign(customer, '/', randomUUID(), READER_ROLE);
+  }
+  const group = encodeURIComponent(`a"b,{c}\\d'`);
+  const paths = customers.flatMap((customer) => {
+    const scope = scopeOf(customer);
+    const filtered = (filter: string) => at(scope, '', `${VERSION}&$filter=${encodeURIComponent(filter)}`);
+    return [
+      at(scope),
+      at(`${scope}/resourceGroups/${group}`),
+      filtered('atScope()'),
+      filtered(`principalId eq '${customer.ownerId}'`),
+      filtered(`assignedTo('${customer.ownerId}')`),
+      at(scope, customer.roleAssignmentId),
+      at(`/subscriptions/${randomUUID()}`),
+    ];
+  });
+  const owners = await Promise.all(
+    customers.map((customer) => tokens.customerUser(customer.customerId, customer.ownerUpn)),
+  );
+  const asked = [tokens.admin, ...owners].flatMap((token) => paths.map((path) => ({ path, token })));
+  const answerOf = async ({ path, token }: { path: string; token: string }) => {
+    const { status, body } = await request('GET', path, { token });
+    return { path, status, body };
+  };
+  const alone = [];
+  for (const one of asked) alone.push(await answerOf(one));
+  for (const status of [200, 404]) t.ok(alone.filter((answer) => answer.status === status).length >= 12, `${status}`);
+  t.same(await Promise.all(asked.map(answerOf)), alone);
+});
+
 t.test('a role is assigned once: 201, then 200 for the same, and 409 under another name', async (t) => {
   const customer = await service.newCustomer();
   const scope = scopeOf(customer);

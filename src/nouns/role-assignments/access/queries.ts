@@ -13,22 +13,24 @@ export interface FoundSubscription extends SubscriptionChain {
   subscriptionId: string | null;
 }
 
-const selectAzureSubscription = compileOnce((db, $: { partnerId: string; azureSubscriptionId: string }) =>
-  db
-    .selectFrom('azure_subscriptions as a')
-    .innerJoin('customers as c', (join) =>
-      join.onRef('c.partner_id', '=', 'a.partner_id').onRef('c.customer_id', '=', 'a.customer_id'),
-    )
-    .select([
-      'a.azure_subscription_id as azureSubscriptionId',
-      'a.customer_id as customerId',
-      'a.subscription_id as subscriptionId',
-      'a.management_groups as managementGroups',
-    ])
-    .where('a.partner_id', '=', $.partnerId)
-    .where('c.partner_id', '=', $.partnerId)
-    .where('a.azure_subscription_id', '=', $.azureSubscriptionId)
-    .where('c.deleted_on', 'is', null),
+const selectAzureSubscription = compileOnce(
+  (db, $: { partnerId: string; azureSubscriptionId: string }) =>
+    db
+      .selectFrom('azure_subscriptions as a')
+      .innerJoin('customers as c', (join) =>
+        join.onRef('c.partner_id', '=', 'a.partner_id').onRef('c.customer_id', '=', 'a.customer_id'),
+      )
+      .select([
+        'a.azure_subscription_id as azureSubscriptionId',
+        'a.customer_id as customerId',
+        'a.subscription_id as subscriptionId',
+        'a.management_groups as managementGroups',
+      ])
+      .where('a.partner_id', '=', $.partnerId)
+      .where('c.partner_id', '=', $.partnerId)
+      .where('a.azure_subscription_id', '=', $.azureSubscriptionId)
+      .where('c.deleted_on', 'is', null),
+  { azureSubscriptionId: 'uuid' },
 );
 
 export async function findAzureSubscription(
@@ -59,8 +61,10 @@ export async function listAzureSubscriptions(
     .execute();
 }
 
-const selectAdminAgentsGroup = compileOnce((db, $: { partnerId: string }) =>
-  db.selectFrom('partners').select('admin_agents_group_id').where('partner_id', '=', $.partnerId),
+const selectAdminAgentsGroup = compileOnce(
+  (db, $: { partnerId: string }) =>
+    db.selectFrom('partners').select('admin_agents_group_id').where('partner_id', '=', $.partnerId),
+  {},
 );
 
 export async function findAdminAgentsGroup(db: Reading, partnerId: string): Promise<string | null> {
@@ -131,6 +135,7 @@ const selectHeldRoles = compileEach(
       .where('customer_id', '=', $.customerId)
       .where(sql<SqlBool>`principal_id = any(${$.principalIds}::uuid[])`)
       .where('principal_type', kind === 'foreign' ? '=' : '<>', 'ForeignGroup'),
+  { customerId: 'uuid' },
 );
 
 /** @param kind `home`: principals of the customer's directory; `foreign`: the partner's group */
@@ -144,18 +149,20 @@ export async function listHeldRoles(
   return selectHeldRoles(db, { kind }, { partnerId, customerId, principalIds });
 }
 
-const selectDenials = compileOnce((db, $: { partnerId: string; customerId: string }) =>
-  db
-    .selectFrom('deny_assignments')
-    .select([
-      'scope_key as scopeKey',
-      'actions',
-      'not_actions as notActions',
-      'principal_ids as principalIds',
-      'everyone',
-    ])
-    .where('partner_id', '=', $.partnerId)
-    .where('customer_id', '=', $.customerId),
+const selectDenials = compileOnce(
+  (db, $: { partnerId: string; customerId: string }) =>
+    db
+      .selectFrom('deny_assignments')
+      .select([
+        'scope_key as scopeKey',
+        'actions',
+        'not_actions as notActions',
+        'principal_ids as principalIds',
+        'everyone',
+      ])
+      .where('partner_id', '=', $.partnerId)
+      .where('customer_id', '=', $.customerId),
+  { customerId: 'uuid' },
 );
 
 export async function listDenials(db: Reading, partnerId: string, customerId: string): Promise<Denial[]> {
