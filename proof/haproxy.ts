@@ -6,11 +6,15 @@ import { setTimeout } from 'node:timers/promises';
 import { freePort, type RunningProcess, spawnProgram } from '../harness/processes.js';
 import { findProgram, serverUser } from '../harness/programs.js';
 
-/** Before instances of the service: as docs/operations.md has it, with shorter intervals. Without checks: what is not to be done. */
+/**
+ * Before instances of the service: as docs/operations.md has it, with shorter intervals. Without checks: what is not to be
+ * done. It does not try again either: a restart may be over before HAProxy gives up.
+ */
 export function beforeInstances(instances: readonly number[], checked: boolean): string {
   const servers = (options: string) =>
     instances.map((port, n) => `  server instance${n + 1} 127.0.0.1:${port}${options}`).join('\n');
-  if (!checked) return `  mode http\n  default_backend unchecked\n\nbackend unchecked\n  mode http\n${servers('')}\n`;
+  if (!checked)
+    return `  mode http\n  default_backend unchecked\n\nbackend unchecked\n  mode http\n  retries 0\n${servers('')}\n`;
   return `  mode http
   use_backend unchecked if { nbsrv(instances) eq 0 }
   default_backend instances
