@@ -270,20 +270,21 @@ t.test('the list has inherited and lower assignments, and filters leave out what
 });
 
 t.test('lists that are asked for at once are those that are asked for one after the other', async (t) => {
+  const quoted = `a"b,{c}'`;
   const customers = [await service.newCustomer(), await service.newCustomer(), await service.newCustomer()];
   for (const customer of customers) {
-    const quoted = `${scopeOf(customer)}/resourceGroups/a"b,{c}\\d'`;
-    await assign(customer, quoted, customer.ownerId, READER_ROLE);
-    await assign(customer, `${quoted}/providers/A.B/c/d`, customer.ownerId, READER_ROLE);
+    const groupScope = `${scopeOf(customer)}/resourceGroups/App`;
+    await assign(customer, groupScope, customer.ownerId, READER_ROLE);
+    await assign(customer, `${groupScope}/providers/A.B/c/${quoted}`, customer.ownerId, READER_ROLE);
     await assign(customer, '/', randomUUID(), READER_ROLE);
   }
-  const group = encodeURIComponent(`a"b,{c}\\d'`);
   const paths = customers.flatMap((customer) => {
     const scope = scopeOf(customer);
     const filtered = (filter: string) => at(scope, '', `${VERSION}&$filter=${encodeURIComponent(filter)}`);
     return [
       at(scope),
-      at(`${scope}/resourceGroups/${group}`),
+      at(`${scope}/resourceGroups/app`),
+      at(`${scope}/resourceGroups/App/providers/A.B/c/${encodeURIComponent(quoted)}`),
       filtered('atScope()'),
       filtered(`principalId eq '${customer.ownerId}'`),
       filtered(`assignedTo('${customer.ownerId}')`),
@@ -302,6 +303,11 @@ t.test('lists that are asked for at once are those that are asked for one after 
   const alone = [];
   for (const one of asked) alone.push(await answerOf(one));
   for (const status of [200, 404]) t.ok(alone.filter((answer) => answer.status === status).length >= 12, `${status}`);
+  const ofQuoted = alone.filter(({ path, status }) => status === 200 && path.includes('/A.B/c/'));
+  t.equal(ofQuoted.length, 6, 'to the partner, and to each customer its own');
+  for (const { body } of ofQuoted) {
+    t.ok(body.value.some((row: { properties: { scope: string } }) => row.properties.scope.endsWith(quoted)));
+  }
   t.same(await Promise.all(asked.map(answerOf)), alone);
 });
 
