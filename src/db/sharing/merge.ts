@@ -46,7 +46,7 @@ export function valuesOf(statement: Statement, parameters: Parameters): unknown[
 export const locksRows = (sql: string): boolean => / for (no key )?update\b| for (key )?share\b/.test(sql);
 
 /** Whether calls of the statement with these parameters can be one. */
-export function canMerge(statement: Statement, one: Parameters, other: Parameters): boolean {
+function canMerge(statement: Statement, one: Parameters, other: Parameters): boolean {
   const { merges } = statement;
   if (merges?.as !== 'lateral') return merges !== undefined;
   return statement.compiled.parameters.every(
