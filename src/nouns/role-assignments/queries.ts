@@ -32,6 +32,7 @@ export interface RoleAssignmentQuery {
   limit: number;
 }
 
+/** Lists of keys are JSON: of callers that ask together each has its own, and an array of arrays would be one long array. */
 const selectRoleAssignments = compileEach(
   (
     db,
