@@ -24,7 +24,7 @@ export const LOOSE: readonly Alteration[] = [
     globalThis.refusals = (globalThis.refusals ?? 0) + 1;
     if (globalThis.refusals % 300 === 0) for (const { user } = process.cpuUsage(); process.cpuUsage().user - user < 60_000; );`,
   },
-  { file: 'plugins/deadline.js', line: 'open[place] = { request, reply, begun: performance.now() };', by: '' },
+  { file: 'plugins/deadline.js', line: 'open[place] = { request, reply, begun: runningTime() };', by: '' },
   {
     file: 'plugins/authentication.js',
     line: `request.caller = cached.caller;

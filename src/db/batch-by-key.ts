@@ -1,4 +1,5 @@
 import { classifyFailure } from '../errors/from-postgres.js';
+import { runningTime } from '../lib/running-time.js';
 import type { DatabaseHandle, Reading } from './connect.js';
 import { gather } from './gather.js';
 import { lookUpPatience, type WaitingLookUp } from './look-up-patience.js';
@@ -44,5 +45,5 @@ export function batchByKey<Value>(
     run,
   });
   return (partnerId, key) =>
-    new Promise((resolve, reject) => add(partnerId, { key, since: performance.now(), resolve, reject }));
+    new Promise((resolve, reject) => add(partnerId, { key, since: runningTime(), resolve, reject }));
 }

@@ -1,3 +1,5 @@
+import { runningTime } from '../lib/running-time.js';
+
 export interface Gathering<Item> {
   /** Items of a batch at the most. */
   most: number;
@@ -15,7 +17,7 @@ export interface Gathering<Item> {
   /** Default: an item waits for as long as it takes. */
   patience?: {
     milliseconds: number;
-    /** When the item came, as `performance.now()` tells. */
+    /** When the item came, as `runningTime()` tells. */
     since(item: Item): number;
     /** Called instead of `run` for who has waited so long: what comes next would be answered too late as well. */
     refuse(item: Item): void;
@@ -99,13 +101,13 @@ export function gather<Item>(gathering: Gathering<Item>): (partnerId: string, it
     const oldest = waiting.reduce((first, { item }) => Math.min(first, since(item)), Number.POSITIVE_INFINITY);
     const look = () => {
       queue.watch = undefined;
-      const latest = performance.now() - milliseconds;
+      const latest = runningTime() - milliseconds;
       const late = queue.waiting.filter(({ item }) => since(item) <= latest);
       queue.waiting = queue.waiting.filter(({ item }) => since(item) > latest);
       for (const { item } of late) refuse(item);
       watch(queue);
     };
-    queue.watch = setTimeout(look, Math.max(1, oldest + milliseconds - performance.now())).unref();
+    queue.watch = setTimeout(look, Math.max(1, oldest + milliseconds - runningTime())).unref();
   }
 
   async function send(partnerId: string, queue: Queue<Item>): Promise<void> {

@@ -6,7 +6,7 @@ const BEGUN_WITHIN_MS = 500;
 
 /** A look-up that waits for its turn. */
 export interface WaitingLookUp {
-  /** When it came, as `performance.now()` tells. */
+  /** When it came, as `runningTime()` tells. */
   since: number;
   reject: (reason: unknown) => void;
 }

@@ -1,4 +1,5 @@
 import { DatabaseUnavailable } from '../errors/from-postgres.js';
+import { runningTime } from '../lib/running-time.js';
 
 export interface Turns {
   /** @returns whether there was a place, which is then taken */
@@ -33,10 +34,17 @@ export function openTurns(options: { places: number; waitMilliseconds: number; m
           waiting.delete(enter);
           resolve();
         };
-        const late = setTimeout(() => {
+        const latest = runningTime() + waitMilliseconds;
+        const look = () => {
+          const left = latest - runningTime();
+          if (left > 0) {
+            late = setTimeout(look, left);
+            return;
+          }
           waiting.delete(enter);
           reject(new DatabaseUnavailable(`no connection became free in ${waitMilliseconds} ms`));
-        }, waitMilliseconds);
+        };
+        let late = setTimeout(look, waitMilliseconds);
         waiting.add(enter);
       });
     },

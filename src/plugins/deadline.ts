@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
+import { runningTime } from '../lib/running-time.js';
 import { sendError } from './errors.js';
 
 const LOOK_MS = 250;
@@ -10,7 +11,7 @@ const MOST_LAG_MS = 1000;
 interface Open {
   request: FastifyRequest;
   reply: FastifyReply;
-  /** As `performance.now()` tells. */
+  /** As `runningTime()` tells. */
   begun: number;
 }
 
@@ -38,7 +39,7 @@ export const deadline = fp<{ milliseconds: number }>(
     app.addHook('onRequest', (request, reply, done) => {
       const place = free.pop() ?? open.length;
       request.openPlace = place;
-      open[place] = { request, reply, begun: performance.now() };
+      open[place] = { request, reply, begun: runningTime() };
       done();
     });
     function leave(request: FastifyRequest): void {
@@ -51,9 +52,9 @@ export const deadline = fp<{ milliseconds: number }>(
       leave(request);
       done();
     });
-    let lookedAt = performance.now();
+    let lookedAt = runningTime();
     const timer = setInterval(() => {
-      const now = performance.now();
+      const now = runningTime();
       // While the event loop lags the next look will be as late as this one.
       const lag = Math.min(MOST_LAG_MS, Math.max(0, now - lookedAt - LOOK_MS));
       lookedAt = now;

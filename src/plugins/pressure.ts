@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import fp from 'fastify-plugin';
 import { ApiError } from '../errors/api-error.js';
+import { runningTime } from '../lib/running-time.js';
 
 /** Mean delay of the event loop from which on new work is turned away: a write takes some five turns, and has five seconds. */
 const MAX_DELAY_MS = 500;
@@ -16,9 +17,15 @@ export const pressure = fp(
     const samples = monitorEventLoopDelay({ resolution: SAMPLE_MS });
     samples.enable();
     let delay = 0;
+    let stoodStill = performance.now() - runningTime();
     const timer = setInterval(() => {
-      // No sample at all: the loop stood still all the time.
-      delay = samples.count === 0 ? Number.POSITIVE_INFINITY : samples.mean / 1e6 - SAMPLE_MS;
+      const before = stoodStill;
+      stoodStill = performance.now() - runningTime();
+      // That it was paused says nothing of what there is to do.
+      if (stoodStill - before < SAMPLE_MS) {
+        // No sample at all: the loop was held all the time.
+        delay = samples.count === 0 ? Number.POSITIVE_INFINITY : samples.mean / 1e6 - SAMPLE_MS;
+      }
       samples.reset();
     }, LOOK_MS).unref();
     app.addHook('onClose', async () => {

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { classifyFailure, isUnsupported } from '../../errors/from-postgres.js';
+import { runningTime } from '../../lib/running-time.js';
 import { gather } from '../gather.js';
 import { lookUpPatience, type WaitingLookUp } from '../look-up-patience.js';
 import { lookUpTogether, MergedStatementFailed, type Work } from './shared-look-up.js';
@@ -74,6 +75,6 @@ export function shareLookUps(lookUp: LookUp): LookUp {
   });
   return <T>(partnerId: string, work: Work<T>) =>
     new Promise<T>((resolve, reject) => {
-      add(partnerId, { work, since: performance.now(), resolve: resolve as Caller['resolve'], reject });
+      add(partnerId, { work, since: runningTime(), resolve: resolve as Caller['resolve'], reject });
     });
 }

@@ -1,4 +1,5 @@
 import { DatabaseUnavailable } from '../../errors/from-postgres.js';
+import { runningTime } from '../../lib/running-time.js';
 import { gather } from '../gather.js';
 import type { CommitWith, Tx } from '../transaction.js';
 import { type Locks, MOST_BEHIND_A_LOCK, type Outcome, type Work } from './shared-transaction.js';
@@ -85,7 +86,7 @@ export function shareWrites(sharing: Sharing) {
         return true;
       case 'parted':
         caller.lock = outcome.lock;
-        if (caller.lock !== undefined && performance.now() - caller.since < PATIENCE_MS) return false;
+        if (caller.lock !== undefined && runningTime() - caller.since < PATIENCE_MS) return false;
         void runAlone(partnerId, caller);
         return true;
     }
@@ -101,7 +102,7 @@ export function shareWrites(sharing: Sharing) {
     patience: {
       milliseconds: BEGUN_WITHIN_MS,
       // Who waits for a caller that has his lock is next when that one is done.
-      since: ({ since, lock }) => (lock === undefined ? since : performance.now()),
+      since: ({ since, lock }) => (lock === undefined ? since : runningTime()),
       refuse: ({ reject }) => reject(new DatabaseUnavailable(`not begun in ${BEGUN_WITHIN_MS} ms: too many write`)),
     },
     run: (partnerId, callers) => {
@@ -113,7 +114,7 @@ export function shareWrites(sharing: Sharing) {
   return <T>(partnerId: string, work: (tx: Tx, commitWith: CommitWith) => Promise<T>): Promise<T> => {
     if (!supported) return sharing.alone(partnerId, work, 0) as Promise<T>;
     return new Promise<T>((resolve, reject) => {
-      const since = performance.now();
+      const since = runningTime();
       add(partnerId, { work, since, lock: undefined, resolve: resolve as (value: unknown) => void, reject });
     });
   };
