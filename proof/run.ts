@@ -72,6 +72,8 @@ if (values.help || unknown.length > 0 || !Number.isSafeInteger(seed)) {
 }
 
 const long = values.long === true;
+/** What suites told beside their verdicts. */
+const said: { suite: Suite; line: string }[] = [];
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 /** Needs that are no programs. */
@@ -84,8 +86,12 @@ const missing = ({ needs = [] }: Promised) => needs.filter((need) => !isThere(ne
 const ofThisForm = ({ longOnly }: Promised) => long || !longOnly;
 
 async function runSuite(suite: Suite, { workDir, cluster, isOver }: Run, token: string): Promise<PromiseRow[]> {
-  // Of suites that run side by side.
-  const say = (text: string) => print(`  ${suite.id}: ${text}`);
+  const say = (text: string) => {
+    // Of suites that run side by side.
+    const line = `  ${suite.id}: ${text}`;
+    said.push({ suite, line });
+    print(line);
+  };
   const wanted: readonly Promised[] = suite.promises.filter(
     (promised) => ofThisForm(promised) && missing(promised).length === 0,
   );
@@ -170,6 +176,10 @@ await runAndExit(options, async (run) => {
     .flatMap(({ promises }) => promises)
     .filter((one) => ofThisForm(one) && missing(one).length > 0);
   print('');
+  // The end of a long output is what is kept of it.
+  for (const { suite, line } of said) {
+    if (missed.some(({ promised }) => suite.promises.includes(promised))) print(line);
+  }
   for (const { promised, verdict } of missed) print(lineOf(promised, verdict));
   print(`${rows.length} promises, ${missed.length} missed, ${leftOut.length} left out`);
   const installable = leftOut.filter((one) => missing(one).some((need) => need !== 'history'));

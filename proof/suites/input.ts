@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { HarnessDatabase } from '../../harness/database.js';
 import type { RunningService } from '../../harness/service.js';
 import { connect } from '../../src/db/connect.js';
@@ -69,7 +70,7 @@ async function open(proof: Proof, name: string, cli: string | undefined): Promis
 
 async function sendGenerated(
   proof: Proof,
-  { client, holds }: Setting,
+  { client, service, holds }: Setting,
   count: number,
   explain: boolean,
 ): Promise<Figures> {
@@ -88,6 +89,9 @@ async function sendGenerated(
   }
   const seconds = (performance.now() - begin) / 1000;
   for (const example of tally.examples) proof.print(example);
+  if (explain && tally.serverErrors > 0) {
+    for (const cause of await causesOf(service.logFile)) proof.print(`the service says: ${cause}`);
+  }
   proof.print(
     `${tally.sent} requests in ${Math.round(seconds)} s; the slowest: ${tally.slowest.request.slice(0, 200)}`,
   );
@@ -96,6 +100,17 @@ async function sendGenerated(
     for (const request of during(tally, held.from, held.to)) proof.print(`while the event loop was held: ${request}`);
   }
   return figuresOf(tally, held?.milliseconds ?? 0);
+}
+
+/** Why the service failed to answer, by its log: the answers do not tell. */
+async function causesOf(logFile: string): Promise<string[]> {
+  const causes: string[] = [];
+  for await (const line of createInterface({ input: createReadStream(logFile) })) {
+    if (!line.includes('"msg":"failed"')) continue;
+    const { time, err } = JSON.parse(line);
+    if (causes.push(`${time} ${err?.type}: ${err?.message}`) === MOST_EXAMPLES) break;
+  }
+  return causes;
 }
 
 /** The requests that were under way at a time. */
