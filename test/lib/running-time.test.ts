@@ -70,6 +70,33 @@ t.test('who waits while the process stands still is not refused for that, but wh
   t.same(outcomes, ['served', 'refused: no connection became free in 500 ms', 'served', 'refused: 503']);
 });
 
+/** Stops itself when the guard has just looked: all that the guard sees at its next look is the time of the stop. */
+const GUARDED = `
+  const { default: Fastify } = await import('fastify');
+  const { default: fp } = await import('fastify-plugin');
+  const app = Fastify();
+  await app.register((await import(${moduleOf('plugins/errors.js')})).errors);
+  await app.register(fp(async () => {}, { name: 'authentication' }));
+  await app.register((await import(${moduleOf('plugins/pressure.js')})).pressure);
+  let looks = 0;
+  setInterval(() => {
+    if (++looks !== 4) return;
+    console.log('stopping');
+    process.kill(process.pid, 'SIGSTOP');
+    setTimeout(async () => {
+      console.log((await app.inject('/')).statusCode);
+      process.exit();
+    }, 200);
+  }, 1000);
+  app.get('/', { config: { access: {} } }, async () => ({}));
+  await app.listen({ host: '127.0.0.1', port: 0 });
+`;
+
+t.test('that the process stood still is no pressure: whoever comes next is served', async (t) => {
+  const resume = (child: ChildProcess) => setTimeout(STOOD_MS).then(() => child.kill('SIGCONT'));
+  t.equal(await outcome(t, GUARDED, resume), '200');
+});
+
 t.test('a process that computes does not stand still', async (t) => {
   const compute = (child: ChildProcess) => child.kill('SIGUSR2');
   t.match(await outcome(t, script('connection', 100), compute), 'refused');
