@@ -22,7 +22,7 @@ export interface Journal {
   failedFirst: number;
   /** Not served at the last time either. */
   failed: number;
-  /** Times that nothing listened: sure not to have been sent. */
+  /** Times that no connection came to be: sure not to have been sent. */
   refused: number;
   /** Answers that ask for a repetition: with Retry-After. */
   putOff: number;
@@ -94,8 +94,9 @@ export function startLoad({ url, token, perSecond, customers, random, attempts =
       const retryAfter = answer.headers['retry-after'];
       return { status, retryAfter: retryAfter === undefined ? undefined : Number(retryAfter) };
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      return code === 'ECONNREFUSED' ? 'refused' : { lost: `${method}: ${message}` };
+      const { syscall, message } = error as NodeJS.ErrnoException;
+      if (syscall === 'connect') return 'refused';
+      return { lost: `${method}: ${message}${asked.reusedSocket ? ', on a connection used before' : ''}` };
     } finally {
       busy--;
     }
