@@ -138,7 +138,14 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     // While it closes, whoever is connected is served to the end; Fastify would answer 503 in a shape of its own.
     return503OnClosing: false,
     ajv: {
-      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true },
+      // Whether the schemas are schemas the lint of the OpenAPI document tells, not each start.
+      customOptions: {
+        validateSchema: false,
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: true,
+      },
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 

@@ -3,15 +3,17 @@ import AjvCompiler from '@fastify/ajv-compiler';
 type Factory = ReturnType<typeof AjvCompiler>;
 type Validate = ReturnType<ReturnType<Factory>>;
 
-/** Fastify's validators, compiled at the first request that needs one: all of them took a quarter of the start. */
+/**
+ * Fastify's validators, compiled at the first request that needs one: all of them took a quarter of the start. So is the
+ * compiler looked up, for which all shared schemas are made a key, since Fastify asks for one with each route.
+ */
 export function lazyValidators(): Factory {
   const factory = AjvCompiler();
   return (externalSchemas, options) => {
-    const compile = factory(externalSchemas, options);
     return (route) => {
       let validate: Validate | undefined;
       const lazy = ((data) => {
-        validate ??= compile(route);
+        validate ??= factory(externalSchemas, options)(route);
         const valid = validate(data);
         lazy.errors = validate.errors ?? null;
         return valid;
