@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { Counter, Registry } from 'prom-client';
 import { buildApp } from './app.js';
@@ -18,6 +17,7 @@ import { startDeliveries } from './deliveries.js';
 import { createEvents, type Events } from './events.js';
 import { loadDemo } from './import/demo.js';
 import { DataDirUnusable, keepSecret } from './lib/kept-secret.js';
+import { packageRoot } from './lib/package-root.js';
 import { deriveKey } from './lib/seal.js';
 import type { Output } from './log.js';
 import { findCustomerUser } from './nouns/identity/customer-users.js';
@@ -29,7 +29,7 @@ import { readVersion } from './version.js';
 import { startWatch } from './watch.js';
 
 /** Accounts and data of the demo tenant. */
-export const demoDir = fileURLToPath(new URL('../../demo/', import.meta.url));
+export const demoDir = join(packageRoot(), 'demo');
 const SECRET_BYTES = 32;
 const WATCH_MILLISECONDS = 30_000;
 const DELIVERIES_MILLISECONDS = 1000;

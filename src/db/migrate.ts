@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import { packageRoot } from '../lib/package-root.js';
 import { changeBeforehand } from './change-beforehand.js';
 import { changeRolesOnWorkers, distributeTables, hasCitus } from './distribute.js';
 import { LOGIN_SETTINGS } from './login-settings.js';
@@ -29,7 +29,7 @@ const PATIENCE_MS = 60_000;
 const LOGIN_ATTEMPTS = 20;
 const LOGIN_PAUSE_MS = 100;
 
-const migrationsDir = fileURLToPath(new URL('../../../migrations/', import.meta.url));
+const migrationsDir = join(packageRoot(), 'migrations');
 
 /** Names of the migrations this version of the code needs, in order. */
 export async function listMigrations(): Promise<string[]> {
