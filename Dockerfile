@@ -6,7 +6,7 @@ FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json ./
+COPY tsconfig.json bundle.mjs ./
 COPY src ./src
 RUN npm run build
 
@@ -19,7 +19,8 @@ RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund
 FROM ${NODE_IMAGE} AS tree
 WORKDIR /tree/app
 COPY --from=dependencies /build/node_modules ./node_modules
-COPY --from=build /build/dist/src ./dist/src
+COPY --from=build /build/dist/cli.js ./dist/cli.js
+COPY --from=build /build/dist/chunks ./dist/chunks
 COPY package.json LICENSE ./
 COPY migrations ./migrations
 COPY demo ./demo
@@ -49,5 +50,5 @@ EXPOSE 3000 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/livez`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/src/cli.js"]
+ENTRYPOINT ["node", "dist/cli.js"]
 CMD ["serve"]

@@ -6,11 +6,12 @@ import { loadConfig } from '../src/config.js';
 import type { Identity } from '../src/nouns/identity/identity.js';
 import { mintToken } from '../src/nouns/identity/mint.js';
 import { openIdentity } from '../src/server.js';
+import { buildAt, repository } from './build.js';
 import { customerId, ownerId, ownerName } from './data.js';
 import { freePort, type RunningProcess, spawnNode, spawnProgram, untilOk } from './processes.js';
 
 /** The program as it is shipped. */
-export const shippedCli = fileURLToPath(new URL('../src/cli.js', import.meta.url));
+export const shippedCli = fileURLToPath(new URL('../cli.js', import.meta.url));
 /** One origin for every service of a run, so that one token is good for all of them. */
 const PUBLIC_URL = 'http://127.0.0.1';
 /** Read from the database and with a token, like the first request of a client. */
@@ -52,7 +53,8 @@ export const sharedDataDir = (workDir: string) => join(workDir, 'data');
 
 /** The service as it is shipped, in a process of its own: authentication, ids and one log line a request, to a file. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
-  const { workDir, databaseUrl, profileDir, token, cli = shippedCli } = options;
+  const { workDir, databaseUrl, profileDir, token } = options;
+  const { cli = profileDir ? buildAt(repository).cli : shippedCli } = options;
   const port = options.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const logFile = join(workDir, `service-${++started}.log`);

@@ -90,7 +90,7 @@ async function proveSecrets(proof: Proof, guarded: boolean): Promise<Figure> {
 
 /** What a new machine gets, without a script of any package, and whether it serves. */
 async function proveInstall({ workDir }: Proof, guarded: boolean): Promise<Figure> {
-  const { directory, cli } = await copyBuild(join(workDir, guarded ? 'installed' : 'not-installed'), []);
+  const { directory } = await copyBuild(join(workDir, guarded ? 'installed' : 'not-installed'), []);
   await rm(join(directory, 'node_modules'));
   const lockfile = await readLockfile();
   const { 'node_modules/fastify': _, ...packages } = lockfile.packages;
@@ -101,7 +101,7 @@ async function proveInstall({ workDir }: Proof, guarded: boolean): Promise<Figur
   );
   if (!installed) return { reached: 'npm ci fails', kept: false };
   const dataDir = join(workDir, 'installed-data');
-  const service = await startService({ workDir, cli, dataDir });
+  const service = await startService({ workDir, cli: join(directory, 'dist/cli.js'), dataDir });
   await service.stop();
   return { reached: 'it serves', kept: true };
 }
