@@ -8,12 +8,13 @@ import { findPgbench } from '../harness/pgbench.js';
 import { startReplayServer } from '../harness/replay.js';
 import { createSwitchLoad } from './switch.js';
 
-/** From so many connections on callers share transactions often. */
-const SHARED = 64;
+/** Up to so many connections a transaction for each switch is worth a look, and from so many on a shared one. */
+const SINGLE_UP_TO = 64;
+const SHARED_FROM = 8;
 
 /**
  * The service's statements of a switch sent by a server that does nothing else ÷ by pgbench, and the service ÷ that: one
- * transaction for each switch up to 64 connections, one for all that come together from 64 on.
+ * transaction for each switch up to 64 connections, one for all that come together from 8 on.
  */
 export const replay: Scenario = async (bench) => {
   const program = await findPgbench(bench.print);
@@ -39,13 +40,13 @@ export const replay: Scenario = async (bench) => {
       pgbench: timed(pgbench.slice),
     };
     await comparePairs(bench, connections, sides, [
-      ...(connections > SHARED
+      ...(connections > SINGLE_UP_TO
         ? []
         : ([
             ['replay', 'pgbench'],
             ['service', 'replay'],
           ] as const)),
-      ...(connections < SHARED
+      ...(connections < SHARED_FROM
         ? []
         : ([
             ['shared', 'pgbench'],
