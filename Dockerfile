@@ -20,7 +20,6 @@ FROM ${NODE_IMAGE} AS tree
 WORKDIR /tree/app
 COPY --from=dependencies /build/node_modules ./node_modules
 COPY --from=build /build/dist/cli.js ./dist/cli.js
-COPY --from=build /build/dist/chunks ./dist/chunks
 COPY package.json LICENSE ./
 COPY migrations ./migrations
 COPY demo ./demo

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The repository, with its dependencies. */
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
 /** What the package consists of, and the tests need beside it. */
-const PARTS = ['package.json', 'dist/cli.js', 'dist/chunks', 'dist/src', 'migrations', 'demo', 'openapi'];
+const PARTS = ['package.json', 'dist/cli.js', 'dist/src', 'migrations', 'demo', 'openapi'];
 
 export interface Edit {
   /** From the directory of the package, e.g. `dist/src/app.js`: there it has to be once. Of a directory: wherever it is. */

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { copyBuild } from '../harness/build.js';
+import { buildAt, copyBuild, repository } from '../harness/build.js';
+import { shippedCli } from '../harness/service.js';
 
 export interface Alteration {
   /** Below dist/src; there the line has to be once. Absent: wherever it is. */
@@ -19,6 +20,8 @@ export async function alterBuild(directory: string, alterations: readonly Altera
   return (await copyBuild(directory, edits)).cli;
 }
 
-/** A module of the build that has this cli.js. */
-export const importOf = <Module>(cli: string, file: string): Promise<Module> =>
-  import(pathToFileURL(join(dirname(cli), file)).href);
+/** A module of the build that has this cli.js; for the one that is shipped, the module that was bundled. */
+export function importOf<Module>(cli: string, file: string): Promise<Module> {
+  const { cli: ofModules } = cli === shippedCli ? buildAt(repository) : { cli };
+  return import(pathToFileURL(join(dirname(ofModules), file)).href);
+}

@@ -4,8 +4,8 @@ type Factory = ReturnType<typeof AjvCompiler>;
 type Validate = ReturnType<ReturnType<Factory>>;
 
 /**
- * Fastify's validators, compiled at the first request that needs one: all of them took a quarter of the start. So is the
- * compiler looked up, for which all shared schemas are made a key, since Fastify asks for one with each route.
+ * Fastify's validators, compiled at the first request that needs one: all of them took a quarter of the start. Only
+ * then is their compiler looked up, too: Fastify asks for it with each route, and its key is the text of all shared schemas.
  */
 export function lazyValidators(): Factory {
   const factory = AjvCompiler();

@@ -4,11 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { findProgram } from '../../harness/programs.js';
+import { startRedis } from '../../harness/redis.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { settledStatusOf, spawnService, startProcess, statusOf } from '../helpers/process.js';
 
 const SECRET_KEY = Buffer.alloc(32, 1).toString('base64');
 const NAMESPACE = ['unshare', '-fp', '--mount-proc', '--kill-child'];
+const redisMissing = findProgram('redis-server') === undefined && 'redis-server is not installed';
 const pidNamespaces = spawnSync('unshare', ['-fp', '--mount-proc', 'true']).status === 0;
 
 /** The one child of `unshare`: process 1 of its namespace. */
@@ -182,3 +185,12 @@ for (const [who, namespace] of [
     },
   );
 }
+
+t.test('the program that is shipped finds the client of its RATE_LIMIT_STORE', { skip: redisMissing }, async (t) => {
+  const database = await createTestDatabase(t);
+  const redis = await startRedis(t.testdir());
+  t.teardown(redis.stop);
+  const settings = { DATABASE_URL: database.appUrl, SECRET_KEY, RATE_LIMIT_STORE: redis.url };
+  const { url } = await startProcess(t, settings);
+  t.equal(await settledStatusOf(`${url}/readyz`), 200);
+});
